@@ -13,6 +13,7 @@ use chatcore::{
     Authenticator, Chat, Error, Origin, Principal, Result,
     admin::AuditOrigin,
     chat::{Metered, PaidRequest},
+    identity::BotAuthenticator,
     trace::{ConnectionSpans, RequestSpan},
 };
 use chatcore_http::{
@@ -60,7 +61,7 @@ struct State<E> {
     options: WireOptions,
     sockets: Sockets,
     /// Whether there are fields that need no token.
-    has_open_fields: bool,
+    open_fields: &'static [&'static str],
     /// The chat that counts the requests; `None` where the executor is not of this crate.
     chat: Option<Chat>,
 }
@@ -86,12 +87,15 @@ impl<E: Executor> GraphqlFrontend<E> {
         if let Some(chat) = &chat {
             sockets.fit(chat.limits());
         }
-        let has_open_fields = schema.is_some_and(ChatSchema::has_accounts);
+        let open_fields = schema.map_or(&[][..], ChatSchema::open_fields);
         let Options { authentication_time, ping_interval, pong_time, write_time, heartbeat, .. } = *sockets.options();
         let options =
             WireOptions { init_time: authentication_time, ping_interval, pong_time, write_time, heartbeat, ..options };
-        let authenticator = Box::new(authenticator);
-        Self { state: Arc::new(State { executor, chat, authenticator, options, sockets, has_open_fields }) }
+        let authenticator: Box<dyn Authenticator> = match &chat {
+            Some(chat) => Box::new(BotAuthenticator::new(chat.clone(), authenticator)),
+            None => Box::new(authenticator),
+        };
+        Self { state: Arc::new(State { executor, chat, authenticator, options, sockets, open_fields }) }
     }
 
     /// Adds the endpoint to an app at `/graphql`, before whatever the app has there.
@@ -214,7 +218,7 @@ impl<E: Executor> State<E> {
         let caller = caller(&request, &*self.authenticator).await;
         // A request without a valid token counts against its address, also where its fields need none.
         let admitted = self.let_in(origin(&request), caller).await;
-        let may_be_open = self.has_open_fields && head.has_body();
+        let may_be_open = !self.open_fields.is_empty() && head.has_body();
         if let Err(error) = &admitted
             && (!may_be_open || matches!(error, Error::RateLimited { .. }))
         {
@@ -241,7 +245,7 @@ impl<E: Executor> State<E> {
         };
         let principal = match admitted {
             Ok(principal) => Some(principal),
-            Err(_) if asks_only_open(&body) => None,
+            Err(_) if may_be_open && HttpHead::asks_only(&body, self.open_fields) => None,
             Err(error) => return Err(refuse(&error)),
         };
         let caller = Visit::of(&request).admitted(principal.clone());
@@ -354,17 +358,6 @@ impl<E: Executor> State<E> {
             Some(chat) => caller.watched_by(chat, &principal).counted_by(chat.clone(), principal),
             None => caller,
         })
-    }
-}
-
-/// Whether a body asks for nothing but what needs no token.
-fn asks_only_open(body: &[u8]) -> bool {
-    #[cfg(feature = "accounts")]
-    return HttpHead::asks_only(body, &crate::schema::OPEN);
-    #[cfg(not(feature = "accounts"))]
-    {
-        let _ = body;
-        false
     }
 }
 

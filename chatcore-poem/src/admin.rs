@@ -4,13 +4,20 @@ use std::sync::Arc;
 
 use chatcore::{Administration, Error, admin::AuditOrigin};
 use chatcore_http::{ClientIp, RequestId};
-use poem::{Endpoint, IntoEndpoint as _, IntoResponse as _, Request, Response, Route, endpoint::make, get};
+use poem::{
+    Endpoint, IntoResponse as _, Request, Response, Route,
+    endpoint::{BoxEndpoint, make},
+    get,
+};
 use serde_json::Value;
 
 #[cfg(feature = "backup")]
 use crate::rest::Backups;
+#[cfg(feature = "webhooks")]
+use crate::rest::ServerHooks;
 use crate::{
-    ChatFrontend, MountError, SERVER, document, problem::ApiError, rest::Admin, routes::Routes, separate, state::State,
+    ChatFrontend, MountError, SERVER, described, document, problem::ApiError, rest::Admin, routes::Routes, separate,
+    state::State,
 };
 
 /// The place of the operations. The app may have other paths beside them.
@@ -69,15 +76,25 @@ impl ChatFrontend {
     /// Adds the operations of the administration, where there is one.
     pub(crate) fn admin_operations(&self, app: Route) -> Result<Route, MountError> {
         let Some(admin) = &self.admin else { return Ok(app) };
-        app.try_nest(BASE, self.wrap(BASE, separate(operations(admin)).into_endpoint()))
+        app.try_nest(BASE, self.wrap(BASE, self.administering(admin).1))
     }
-}
 
-/// The document and the routes with the operations of the administration.
-pub(crate) fn documented(document: Value, routes: &mut Routes, admin: &Administration) -> Value {
-    let own = serde_json::from_str(&separate(operations(admin)).spec()).unwrap_or_default();
-    routes.add(&own, &[BASE]);
-    document::joined(document, own, SERVER, PLACE)
+    /// The description of the operations of the administration, and what carries them out.
+    fn administering(&self, admin: &Administration) -> (String, BoxEndpoint<'static>) {
+        #[cfg(feature = "webhooks")]
+        if let Some(webhooks) = &self.webhooks {
+            return described(separate((operations(admin), ServerHooks(webhooks.clone()))));
+        }
+        described(separate(operations(admin)))
+    }
+
+    /// The document and the routes with the operations of the administration, where there is one.
+    pub(crate) fn with_administration(&self, document: Value, routes: &mut Routes) -> Value {
+        let Some(admin) = &self.admin else { return document };
+        let own = serde_json::from_str(&self.administering(admin).0).unwrap_or_default();
+        routes.add(&own, &[BASE]);
+        document::joined(document, own, SERVER, PLACE)
+    }
 }
 
 /// What the audit log says of a request.

@@ -6,14 +6,14 @@ use bytes::Bytes;
 #[cfg(feature = "accounts")]
 use chatcore::model::LoginId;
 #[cfg(feature = "webhooks")]
-use chatcore::model::WebhookId;
+use chatcore::webhooks::DeadLetterPlace;
 use chatcore::{
     Code, Error, Principal,
     chat::{MentionOrder, PublicOrder, SessionOrder},
     json,
     model::{
         AuditId, Bound, Cursor, Emoji, EmojiName, HeldId, InvalidId, InviteId, MentionCursor, MessageId, ModerationId,
-        ParticipantId, PublicCursor, ReportId, ScheduledId, SessionId, UserId,
+        ParticipantId, PublicCursor, ReportId, ScheduledId, SessionId, UserId, WebhookId,
     },
 };
 use chatcore_http::{HeldRequest, caller, caller_or_query, check_conditions, origin, read_body, revision_condition};
@@ -270,11 +270,16 @@ text_param!(
     InviteParam(InviteId),
     MetaSchema::new_with_format("string", "uuid")
 );
-#[cfg(feature = "webhooks")]
 text_param!(
     /// A webhook's id in a path.
     WebhookParam(WebhookId),
     MetaSchema::new_with_format("string", "uuid")
+);
+#[cfg(feature = "webhooks")]
+text_param!(
+    /// A place in the list of the dead letters of a webhook of the server, in a query.
+    DeadLetterParam(DeadLetterPlace),
+    MetaSchema::new("string")
 );
 text_param!(
     /// A report's id in a path or a query.
@@ -355,9 +360,8 @@ text_param!(
     AuditParam(AuditId),
     MetaSchema::new_with_format("string", "uuid")
 );
-#[cfg(feature = "accounts")]
 text_param!(
-    /// A login's id in a path.
+    /// The id of a login, or of a token of a bot, in a path.
     LoginParam(LoginId),
     MetaSchema::new_with_format("string", "uuid")
 );
@@ -406,8 +410,9 @@ macro_rules! read_as_text {
 read_as_text!(
     SessionParam: SessionId,
     InviteParam: InviteId,
-    #[cfg(feature = "webhooks")]
     WebhookParam: WebhookId,
+    #[cfg(feature = "webhooks")]
+    DeadLetterParam: DeadLetterPlace,
     ReportParam: ReportId,
     ModerationParam: ModerationId,
     MessageParam: MessageId,
@@ -421,7 +426,6 @@ read_as_text!(
     ScheduledParam: ScheduledId,
     HeldParam: HeldId,
     ParticipantParam: ParticipantId,
-    #[cfg(feature = "accounts")]
     LoginParam: LoginId,
     AuditParam: AuditId,
     UserParam: UserId

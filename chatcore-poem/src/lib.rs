@@ -22,6 +22,7 @@
 //! | `/api/v1/auth/…` and `/api/v1/users/…` | registration, logins and users, with `ChatFrontend::with_accounts` (feature `accounts`) |
 //! | `/api/v1/admin/…` | administration of the system, with [`ChatFrontend::with_admin`] |
 //! | `/api/v1/chat/sessions/…/webhooks` | webhooks, with `ChatFrontend::with_webhooks` (feature `webhooks`) |
+//! | `/api/v1/admin/webhooks` | webhooks of the server, with both |
 //! | `/health`, `/ready` | whether the process lives, and whether it can serve, with [`ChatFrontend::with_health`] |
 //! | `/openapi.json`, `/docs` | the OpenAPI document, and Swagger UI over it |
 //!
@@ -53,6 +54,7 @@ mod document;
 mod extract;
 mod frame;
 mod health;
+mod hook;
 #[cfg(feature = "metrics")]
 mod measured;
 mod mount;
@@ -75,7 +77,7 @@ pub mod frames {
 
 use std::{fmt, sync::Arc};
 
-use chatcore::{Authenticator, Chat};
+use chatcore::{Authenticator, Chat, identity::BotAuthenticator};
 use chatcore_http::Author;
 use poem::{Endpoint, EndpointExt, IntoEndpoint as _, endpoint::BoxEndpoint};
 use poem_openapi::{OpenApi, OpenApiService};
@@ -141,8 +143,8 @@ impl ChatFrontend {
     pub fn with_sockets(chat: Chat, authenticator: impl Authenticator, sockets: Sockets) -> Self {
         sockets.fit(chat.limits());
         let state = State {
+            authenticator: Arc::new(BotAuthenticator::new(chat.clone(), authenticator)),
             chat,
-            authenticator: Arc::new(authenticator),
             sockets,
             shows_notices: false,
             #[cfg(feature = "metrics")]
@@ -165,7 +167,8 @@ impl ChatFrontend {
     }
 
     /// The same with webhooks: their operations below `/api/v1/chat/sessions/…/webhooks`, which the OpenAPI document contains, too. Without them
-    /// there are no such paths. The webhooks have to be of the same chat. The host starts their deliveries.
+    /// there are no such paths. With the administration, those of the webhooks of the server are below `/api/v1/admin/webhooks`. The webhooks
+    /// have to be of the same chat. The host starts their deliveries.
     #[cfg(feature = "webhooks")]
     #[must_use]
     pub fn with_webhooks(self, webhooks: chatcore::Webhooks) -> Self {
@@ -184,17 +187,15 @@ impl ChatFrontend {
 
     /// The same with the document and the routes of all its operations.
     fn documented(mut self) -> Self {
-        let mut document = serde_json::from_str(&self.chat_operations().0).unwrap_or_default();
+        let document = serde_json::from_str(&self.chat_operations().0).unwrap_or_default();
         let mut routes = Routes::default();
         routes.add(&document, &BASES);
         #[cfg(feature = "accounts")]
-        if let Some(accounts) = &self.accounts {
-            document = accounts::documented(document, &mut routes, accounts);
-        }
-        if let Some(admin) = &self.admin {
-            document = admin::documented(document, &mut routes, admin);
-        }
-        let document = document::finished(document);
+        let document = match &self.accounts {
+            Some(accounts) => accounts::documented(document, &mut routes, accounts),
+            None => document,
+        };
+        let document = document::finished(self.with_administration(document, &mut routes));
         let document = self.health.iter().fold(document, document::with_health);
         #[cfg(feature = "metrics")]
         {

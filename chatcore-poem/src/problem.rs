@@ -21,7 +21,7 @@ use poem_openapi::error::{AuthorizationError, ContentTypeError, ParseParamError,
 
 #[cfg(feature = "metrics")]
 use crate::measured::Asked;
-use crate::routes::Routes;
+use crate::{hook::without_token, routes::Routes};
 
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -216,7 +216,8 @@ impl<E: Endpoint> Endpoint for ProblemsEndpoint<E> {
         let origin = origin(&request);
         if is_first {
             let client = ClientIp::of(&request).map(|ClientIp(address)| tracing::field::display(address));
-            span.poll(|| tracing::debug!(client, path = request.original_uri().path(), "a request came"));
+            let path = without_token(request.original_uri().path());
+            span.poll(|| tracing::debug!(client, path = &*path, "a request came"));
         }
         let _held = HeldRequest::begin(&mut request);
         let called = async {

@@ -65,10 +65,14 @@ failures! {
         429 "Too many streams";
     /// Operations whose retry may come too late.
     Gone = 404 "It was done before, and what it made is no longer there";
+    /// Operations on a bot of the caller's.
+    NoBot = 400 "An id cannot be parsed", 404 "The caller has no such bot, or the bot no such token";
     /// Operations with another user.
     NoUser = 404 "There is no such user";
     /// Operations with the code of an invite.
     Held = 404 "The code is wrong, or the invite is over";
+    /// Operations with the token of an incoming webhook.
+    OfHook = 404 "The token is wrong, or the webhook or its session was deleted";
     /// Operations that go on from a position of a log.
     Kept = 410 "The position is outside of the kept log";
     /// Operations that the state of things can forbid.
@@ -79,6 +83,12 @@ failures! {
     Administering = 403 "The caller is no administrator of the system";
     /// Operations of administrators on a user or a session.
     Administered = 403 "The caller is no administrator of the system", 404 "No such user or session";
+}
+
+#[cfg(feature = "webhooks")]
+failures! {
+    /// Operations of administrators on a webhook.
+    Hooked = 403 "The caller is no administrator of the system", 404 "No such webhook, or no such event";
 }
 
 #[cfg(feature = "accounts")]

@@ -4,7 +4,9 @@
 
 use chatcore::{
     Chat, Error, Principal,
-    chat::{AddParticipant, CreateInvite, CreateSession, SanctionUser, SendMessage, UpdateSession},
+    chat::{
+        AddParticipant, CreateIncomingWebhook, CreateInvite, CreateSession, SanctionUser, SendMessage, UpdateSession,
+    },
     json::typed,
     model::{SessionType, UserId},
     wire,
@@ -40,7 +42,7 @@ async fn messages_participants_and_sessions_have_their_fields() {
     assert_eq!(
         names(&message),
         "id session_id user_id username name role message_type content reply_to thread_root mentions links attachments metadata \
-         forwarded_from stream seq number created_at revision edited_at deleted_at deleted_by reactions thread sender_blocked"
+         forwarded_from stream command seq number created_at revision edited_at deleted_at deleted_by reactions thread sender_blocked"
     );
     let shown = value(&message);
     assert_eq!(
@@ -80,6 +82,14 @@ participant_count slow_mode_seconds message_lifetime history_visibility tags ava
         "session_id title description session_type participant_count invited_by invited_by_username invited_by_name role \
          expires_at needs_approval"
     );
+    let new = CreateIncomingWebhook { name: "Builds".to_owned(), avatar_url: None };
+    let created = chat.create_incoming_webhook(&owner, id, new).await.unwrap();
+    assert_eq!(names(&created), "token path webhook");
+    assert_eq!(value(&created)["path"], json!(format!("/hooks/{}", created.token.as_str())));
+    assert_eq!(
+        names(&created.webhook),
+        "id session_id name avatar_url author_id created_by created_by_username created_at last_used_at"
+    );
     let problem = wire::Problem::new(&Error::AuthRequired, "x", message.created_at);
     assert_eq!(names(&problem), "type title status detail code details request_id timestamp");
 }
@@ -118,6 +128,8 @@ async fn every_event_has_its_data() {
     chat.remove_emoji(&owner, id, &party).await.unwrap();
     let invite = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap().invite;
     chat.revoke_invite(&owner, id, invite.id).await.unwrap();
+    let new = CreateIncomingWebhook { name: "Builds".to_owned(), avatar_url: None };
+    chat.create_incoming_webhook(&owner, id, new).await.unwrap();
     let code = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap().code;
     let asked = chat.request_to_join(&eve, &code, None).await.unwrap();
     assert_eq!(names(&asked), "session_id user_id username name text role requested_at");
@@ -151,6 +163,7 @@ async fn every_event_has_its_data() {
         ("emoji_removed", "name removed_by"),
         ("invite_created", "invite_id role created_by"),
         ("invite_revoked", "invite_id revoked_by"),
+        ("webhook_changed", "webhook_id changed_by"),
         ("invite_created", "invite_id role created_by"),
         ("join_requested", "user"),
         ("join_request_closed", "user_id closed_by"),
@@ -164,7 +177,7 @@ async fn every_event_has_its_data() {
         found.sort_unstable();
         assert_eq!(found, expected, "{frame}");
     }
-    assert_eq!(shown.len(), 26);
+    assert_eq!(shown.len(), 27);
     assert_eq!(shown[1]["data"]["added_by"], Value::Null);
     assert_eq!(shown[2]["data"]["added_by"], json!("owner"));
     assert_eq!(

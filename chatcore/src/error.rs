@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    model::{Ban, InvalidId, ReportState, Seq},
+    model::{Ban, InvalidId, ReportState, Seq, UserId},
     permission::Denial,
     store::StoreError,
 };
@@ -80,7 +80,7 @@ pub enum Error {
     /// No invite has the code, or the invite is over: it has expired, it was revoked, or all of its uses are taken. The answer does not tell which.
     #[error("the code is wrong, or the invite is over; ask for a new one")]
     InviteNotFound,
-    /// The session has no such webhook.
+    /// The session has no such webhook, or no webhook has the token.
     #[error("there is no such webhook")]
     WebhookNotFound,
     /// The webhook has no such event among those that could not be delivered: it was delivered later, or it had to make room.
@@ -127,6 +127,27 @@ pub enum Error {
     /// The caller has no draft in the session.
     #[error("you have no draft in this session")]
     DraftNotFound,
+    /// No bot in the session has the command.
+    #[error("no bot in this session has such a command")]
+    CommandNotFound,
+    /// Several bots in the session have the command, and the call names none of them.
+    #[error("several bots in this session have this command; name the bot")]
+    CommandAmbiguous {
+        /// The bots, in the order of their ids.
+        bots: Vec<UserId>,
+    },
+    /// The caller owns no such bot.
+    #[error("you have no such bot")]
+    BotNotFound,
+    /// The bot has no such token: it was revoked, or there never was one.
+    #[error("the bot has no such token")]
+    BotTokenNotFound,
+    /// Only a bot may do this.
+    #[error("only a bot may do this, with a token of its own")]
+    BotRequired,
+    /// The caller's token does not allow this, whatever its user may do.
+    #[error("the scope of the token does not allow this")]
+    OutOfScope,
     /// The message was edited or deleted since the revision that the caller named.
     #[error("the message was changed meanwhile; look at it before trying again")]
     RevisionConflict {
@@ -312,6 +333,12 @@ impl Error {
             Self::HeldMessageNotFound => Code::HeldMessageNotFound,
             Self::AuthorCannotSend => Code::AuthorCannotSend,
             Self::DraftNotFound => Code::DraftNotFound,
+            Self::CommandNotFound => Code::CommandNotFound,
+            Self::CommandAmbiguous { .. } => Code::CommandAmbiguous,
+            Self::BotNotFound => Code::BotNotFound,
+            Self::BotTokenNotFound => Code::BotTokenNotFound,
+            Self::BotRequired => Code::BotRequired,
+            Self::OutOfScope => Code::OutOfScope,
             Self::RevisionConflict { .. } => Code::RevisionConflict,
             Self::MessageDeleted => Code::MessageDeleted,
             Self::MessageStreaming => Code::MessageStreaming,
@@ -376,6 +403,12 @@ impl Error {
             | Self::HeldMessageNotFound
             | Self::AuthorCannotSend
             | Self::DraftNotFound
+            | Self::CommandNotFound
+            | Self::CommandAmbiguous { .. }
+            | Self::BotNotFound
+            | Self::BotTokenNotFound
+            | Self::BotRequired
+            | Self::OutOfScope
             | Self::RevisionConflict { .. }
             | Self::MessageDeleted
             | Self::MessageStreaming
@@ -406,7 +439,7 @@ impl Error {
     /// The machine-readable part: `fields`, each with `field`, `code` and `message`, for the errors that have some; `oldest`
     /// and `head` for [`Resync`](Self::Resync); `retry_after`, in seconds, for [`RateLimited`](Self::RateLimited);
     /// `current_revision` for [`RevisionConflict`](Self::RevisionConflict); `current_length` for [`OffsetConflict`](Self::OffsetConflict), and also `current_state` for
-    /// [`ReportConflict`](Self::ReportConflict); `reason` and `until` (null for a ban without an end) for
+    /// [`ReportConflict`](Self::ReportConflict); `bot_ids` for [`CommandAmbiguous`](Self::CommandAmbiguous); `reason` and `until` (null for a ban without an end) for
     /// [`AccountBanned`](Self::AccountBanned); `until` (null where there is no end) for [`Denial::Banned`] and [`Denial::Muted`]; else an
     /// empty object. It is the same on every transport.
     #[must_use]
@@ -436,6 +469,9 @@ impl Error {
         if let Self::ReportConflict { state, revision } = self {
             details.insert("current_state".to_owned(), json!(state));
             details.insert("current_revision".to_owned(), json!(revision));
+        }
+        if let Self::CommandAmbiguous { bots } = self {
+            details.insert("bot_ids".to_owned(), json!(bots));
         }
         if let Self::AccountBanned(ban) = self {
             details.insert("reason".to_owned(), json!(ban.reason));

@@ -41,6 +41,7 @@
 //! | `smtp` | mail to these users by SMTP |
 //! | `jwks` | `Jwks::url`: key sets at an address, with an HTTP client and TLS |
 //! | `backup` | [`backup`]: backup and restore of a whole store, in a portable format |
+//! | `bot` | [`bot`]: bots that run inside the host |
 //! | `webhooks` | [`webhooks`]: events of sessions, sent to other systems over HTTP |
 //! | `metrics` | `metrics`: counters and times of what the chat does, for any recorder of the `metrics` crate |
 //! | `conformance` | the test suites for implementors of [`ChatStore`] and of [`Notifier`] |
@@ -52,6 +53,8 @@ pub mod accounts;
 pub mod admin;
 #[cfg(feature = "backup")]
 pub mod backup;
+#[cfg(feature = "bot")]
+pub mod bot;
 pub mod chat;
 pub mod clock;
 pub mod error;
@@ -76,6 +79,8 @@ pub use accounts::Accounts;
 pub use admin::Administration;
 /// For implementors of the traits of this crate.
 pub use async_trait::async_trait;
+#[cfg(feature = "bot")]
+pub use bot::Bot;
 pub use chat::{Chat, ChatBuilder, Policy};
 pub use clock::{Clock, SystemClock, TestClock};
 pub use error::{Code, Error, FieldError, Refusal, Result};

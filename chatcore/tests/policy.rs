@@ -19,16 +19,17 @@ use std::{
 };
 
 use chatcore::{
-    Chat, Code, Error, Limits, MemoryStore, Policy, Refusal,
+    Chat, Code, Error, Limits, MemoryStore, Policy, Principal, Refusal,
     chat::{
-        AddParticipant, AllDelivery, AllSubscription, Attempt, CreateInvite, CreateSession, Delivery, FileReport,
-        FindPublicSessions, FindSessions, ListMentions, MessagesOf, Operation, ParticipantsOf, Position, PostSystem,
-        ReadUpto, ResolveReport, SanctionUser, ScheduleMessage, SendMessage, SessionOrder, SetPreferences, SetPresence,
-        Start, UpdateSession,
+        AddParticipant, AllDelivery, AllSubscription, Attempt, CreateIncomingWebhook, CreateInvite, CreateSession,
+        Delivery, FileReport, FindPublicSessions, FindSessions, ListMentions, MessagesOf, Operation, ParticipantsOf,
+        Position, PostSystem, ReadUpto, ResolveReport, SanctionUser, ScheduleMessage, SendMessage, SessionOrder,
+        SetPreferences, SetPresence, Start, UpdateIncomingWebhook, UpdateSession,
     },
+    identity::Scope,
     model::{
         ClientId, Content, CreatedInvite, MessageId, MessageWindow, Metadata, Page, ParticipantRole, ReportId,
-        ReportReason, ReportState, SessionId, SessionType, Standing, UserId,
+        ReportReason, ReportState, SessionId, SessionType, Standing, UserId, WebhookId,
     },
     permission::{Action, Denial},
 };
@@ -101,13 +102,17 @@ type Case = (&'static str, BoxFuture<'static, Result<(), Error>>);
 
 /// Use cases, each with the user who calls it.
 macro_rules! cases {
-    ($chat:ident, $me:ident, $invite:ident; $($name:literal by $by:literal: $case:expr;)*) => {
+    ($chat:ident, $me:ident, $invite:ident, $scope:ident; $($name:literal by $by:literal: $case:expr;)*) => {
         vec![$(($name, {
             #[allow(unused_variables, reason = "most cases are about no invite")]
-            let ($chat, $me, $invite) = ($chat.clone(), user($by), $invite.clone());
+            let ($chat, $me, $invite) = ($chat.clone(), within(user($by), $scope), $invite.clone());
             async move { $case }.boxed()
         })),*]
     };
+}
+
+fn deploy() -> chatcore::chat::InvokeCommand {
+    chatcore::chat::InvokeCommand::new(chatcore::model::CommandName::new("deploy").unwrap(), "")
 }
 
 fn spam() -> FileReport {
@@ -129,6 +134,24 @@ fn only<T>(found: Result<Vec<Result<T, Error>>, Error>) -> Result<(), Error> {
 
 /// Every use case, in a session of alice with bob in it. Dave is a stranger, and carol was seen.
 fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInvite) -> Vec<Case> {
+    use_cases_within(chat, id, message, invite, None)
+}
+
+fn within(caller: Principal, scope: Option<&Scope>) -> Principal {
+    match scope {
+        Some(scope) => caller.within(scope.clone()),
+        None => caller,
+    }
+}
+
+/// The same with a scope of the callers.
+fn use_cases_within(
+    chat: &Chat,
+    id: SessionId,
+    message: MessageId,
+    invite: &CreatedInvite,
+    scope: Option<&Scope>,
+) -> Vec<Case> {
     let bob = || user_id("bob");
     let new = || CreateSession::titled("New");
     let once = || ClientId::new("once").unwrap();
@@ -141,7 +164,7 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         message: SendMessage::text("later"),
         send_at: chrono::Utc::now() + chrono::TimeDelta::days(1),
     };
-    cases! {chat, me, invite;
+    cases! {chat, me, invite, scope;
         "me" by "alice": chat.me(&me).await.map(drop);
         "create" by "alice": chat.create_session(&me, new()).await.map(drop);
         "create once" by "alice": chat.create_session_once(&me, &once(), new()).await.map(drop);
@@ -169,6 +192,10 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "add nobody" by "alice": chat.add_participant(&me, id, add("nobody")).await.map(drop);
         "invite" by "alice": chat.create_invite(&me, id, CreateInvite::default()).await.map(drop);
         "invites" by "alice": chat.invites(&me, id, Page::FIRST).await.map(drop);
+        "webhook" by "alice": chat.create_incoming_webhook(&me, id, CreateIncomingWebhook { name: "Builds".to_owned(), avatar_url: None }).await.map(drop);
+        "webhooks" by "alice": chat.incoming_webhooks(&me, id).await.map(drop);
+        "change a webhook" by "alice": chat.update_incoming_webhook(&me, id, WebhookId(id.0), UpdateIncomingWebhook::default()).await.map(drop);
+        "delete a webhook" by "alice": chat.delete_incoming_webhook(&me, id, WebhookId(id.0)).await;
         "revoke" by "alice": chat.revoke_invite(&me, id, invite.invite.id).await;
         "preview" by "dave": chat.preview_invite(&me, &invite.code).await.map(drop);
         "join by invite" by "dave": chat.join_by_invite(&me, &invite.code).await.map(drop);
@@ -183,6 +210,14 @@ fn use_cases(chat: &Chat, id: SessionId, message: MessageId, invite: &CreatedInv
         "block" by "alice": chat.block_user(&me, &bob()).await;
         "unblock" by "alice": chat.unblock_user(&me, &bob()).await;
         "blocks" by "alice": chat.blocks(&me, Page::FIRST).await.map(drop);
+        "create a bot" by "alice": chat.create_bot(&me, "A bot").await.map(drop);
+        "bots" by "alice": chat.bots(&me).await.map(drop);
+        "delete a bot" by "alice": chat.delete_bot(&me, &bob()).await;
+        "create a token" by "alice": chat.create_bot_token(&me, &bob(), chatcore::chat::CreateBotToken::named("one")).await.map(drop);
+        "tokens" by "alice": chat.bot_tokens(&me, &bob()).await.map(drop);
+        "revoke a token" by "alice": chat.revoke_bot_token(&me, &bob(), chatcore::model::LoginId(uuid::Uuid::now_v7())).await;
+        "commands" by "bob": chat.session_commands(&me, id).await.map(drop);
+        "invoke a command" by "bob": chat.invoke_command(&me, id, deploy()).await.map(drop);
         "change role" by "alice": chat.change_role(&me, id, &bob(), ParticipantRole::Viewer).await.map(drop);
         "remove" by "alice": chat.remove_participant(&me, id, &bob()).await;
         "ban" by "alice": chat.ban_participant(&me, id, &user_id("dave"), SanctionUser::ENDLESS).await;
@@ -554,4 +589,32 @@ fn the_code_of_a_refusal_has_the_shape_of_all_codes_and_is_none_of_them() {
         let refusal = Refusal::new(code, "x");
         assert_eq!((refusal.code(), refusal.detail()), ("REFUSED_BY_HOST", "x"), "{code:?}");
     }
+}
+
+#[tokio::test]
+async fn no_use_case_goes_around_a_scope() {
+    let chat = Chat::in_memory();
+    let (id, message, invite) = scene(&chat).await;
+    let head = chat.events(&user("alice"), id, 0, None).await.unwrap().head;
+    // A scope of nothing: each use case is tried in a session that it does not have, by a user who may do it.
+    let nothing = Scope { sessions: Some([].into()), actions: Some([].into()) };
+    // Their answers leave out what is not in the scope.
+    let lists = [
+        "me",
+        "list",
+        "find",
+        "list by activity",
+        "list archived",
+        "list deleted",
+        "mentions",
+        "mark all read",
+        "follow all",
+    ];
+    for (name, case) in use_cases_within(&chat, id, message, &invite, Some(&nothing)) {
+        match case.await {
+            Ok(()) => assert!(lists.contains(&name), "{name} goes around the scope"),
+            Err(error) => assert_eq!(error, Error::OutOfScope, "{name}"),
+        }
+    }
+    assert_eq!(chat.events(&user("alice"), id, 0, None).await.unwrap().head, head, "nothing was changed");
 }

@@ -20,9 +20,9 @@ use std::{
 use chatcore::{
     Chat, Clock as _, Error, Limiter, Limits, MemoryStore, Origin, Principal, Rate, RateLimits, TestClock, async_trait,
     chat::{
-        AddParticipant, BanAccount, CreateInvite, CreateSession, EditMessage, FindPublicSessions, FindSessions,
-        ListMentions, MessagesOf, Metered, ParticipantsOf, PostSystem, ReadUpto, SanctionUser, SendMessage,
-        SessionOrder, SetPreferences, Start, UpdateSession,
+        AddParticipant, BanAccount, CreateIncomingWebhook, CreateInvite, CreateSession, EditMessage,
+        FindPublicSessions, FindSessions, ListMentions, MessagesOf, Metered, ParticipantsOf, PostSystem, ReadUpto,
+        SanctionUser, SendMessage, SessionOrder, SetPreferences, Start, UpdateIncomingWebhook, UpdateSession,
     },
     limits::{Allowance, Bucket, Cost, Payer, Verdict},
     model::{ClientId, Content, InviteId, LoginId, MessageId, MessageWindow, Page, ParticipantRole, SessionType},
@@ -141,6 +141,28 @@ fn use_cases<'a>(
         ("add_participant", 1, told(chat.add_participant(alice, id, bob))),
         ("create_invite", 1, told(chat.create_invite(alice, id, CreateInvite::default()))),
         ("invites", 1, told(chat.invites(alice, id, Page::FIRST))),
+        ("create_incoming_webhook", 1, {
+            let new = CreateIncomingWebhook { name: "Builds".to_owned(), avatar_url: None };
+            told(chat.create_incoming_webhook(alice, id, new))
+        }),
+        ("incoming_webhooks", 1, told(chat.incoming_webhooks(alice, id))),
+        ("update_incoming_webhook", 1, {
+            told(async move {
+                let (webhook, changes) = (chatcore::model::WebhookId(id.0), UpdateIncomingWebhook::default());
+                match chat.update_incoming_webhook(alice, id, webhook, changes).await {
+                    Err(Error::WebhookNotFound) => Ok(()),
+                    other => other.map(drop),
+                }
+            })
+        }),
+        ("delete_incoming_webhook", 1, {
+            told(async move {
+                match chat.delete_incoming_webhook(alice, id, chatcore::model::WebhookId(id.0)).await {
+                    Err(Error::WebhookNotFound) => Ok(()),
+                    other => other,
+                }
+            })
+        }),
         ("join_requests", 1, told(chat.join_requests(alice, id, Page::FIRST))),
         ("start_direct", 1, told(async move { chat.start_direct(alice, &user_id("bob")).await })),
         ("block_user", 1, told(async move { chat.block_user(alice, &user_id("bob")).await })),

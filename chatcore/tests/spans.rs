@@ -17,9 +17,9 @@ mod spans;
 use std::{fs, path::Path, sync::atomic::Ordering};
 
 use chatcore::{
-    Chat, Error, MemoryStore, Principal,
-    chat::{CreateInvite, CreateSession, SendMessage},
-    model::{InviteCode, SessionType, UserId},
+    Chat, Error, MemoryStore, Origin, Principal,
+    chat::{CreateIncomingWebhook, CreateInvite, CreateSession, PostToWebhook, SendMessage},
+    model::{IncomingToken, InviteCode, SessionType, UserId},
     trace::{RequestSpan, TraceContext},
 };
 use spans::Spans;
@@ -162,6 +162,28 @@ fn every_use_case_has_a_span() {
         }
     }
     assert!(found > 60, "{found}");
+}
+
+#[tokio::test]
+async fn no_span_has_the_token_of_a_webhook() {
+    let (spans, _guard) = Spans::collect(LevelFilter::TRACE);
+    let (chat, a) = (Chat::in_memory(), user("a"));
+    let id = chat.create_session(&a, CreateSession::titled("x")).await.unwrap().summary.session.id;
+    let new = CreateIncomingWebhook { name: "Builds".to_owned(), avatar_url: None };
+    let token = chat.create_incoming_webhook(&a, id, new).await.unwrap().token;
+    let wrong = IncomingToken::new(format!("chook_{}", "A".repeat(43)));
+    for token in [&wrong, &token] {
+        let request = RequestSpan::begin("an-id", Some("POST"), None);
+        let tried = async {
+            let caller = chat.admit_webhook(Origin::UNKNOWN, token).await.ok()?;
+            chat.post_to_webhook(caller, PostToWebhook::text("hello")).await.ok()
+        };
+        assert_eq!(request.within(tried).await.is_some(), token != &wrong);
+        request.end(200);
+    }
+    assert_eq!((spans.named("admit_webhook").len(), spans.named("post_to_webhook").len()), (2, 1));
+    let all = format!("{:?}", spans.all());
+    assert!(!all.contains(token.as_str()) && !all.contains(wrong.as_str()), "{all}");
 }
 
 #[tokio::test]

@@ -15,28 +15,32 @@ use std::{
 
 use chatcore::{
     model::{
-        Attachment, Availability, Ban, ClientId, Content, Emoji, EmojiName, EncryptedContent, EndedLogin, EventKind,
-        HeldId, HistoryVisibility, InviteId, LoginId, Mention, MessageBody, MessageEvent, MessageId, MessageStatus,
-        MessageType, Metadata, ModerationAction, ModerationId, Origin, ParticipantEvent, ParticipantId,
-        ParticipantRole, RemovalReason, Reply, ReportId, ReportReason, ReportState, Sanction, ScheduledId, Session,
-        SessionChanges, SessionDeletion, SessionEmoji, SessionEvent, SessionId, SessionSettings, SessionType, Span,
-        SpeakerRole, Standing, StatusText, StreamFailure, StreamState, Term, UserId, UserStanding, WebhookId,
+        Attachment, Availability, Ban, BotCommand, ClientId, CommandName, Content, Emoji, EmojiName, EncryptedContent,
+        EndedLogin, EventKind, HeldId, HistoryVisibility, InviteId, LoginId, Mention, MessageBody, MessageCommand,
+        MessageEvent, MessageId, MessageStatus, MessageType, Metadata, ModerationAction, ModerationId, Origin,
+        ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason, Reply, ReportId, ReportReason, ReportState,
+        Sanction, ScheduledId, Session, SessionChanges, SessionDeletion, SessionEmoji, SessionEvent, SessionId,
+        SessionSettings, SessionType, Span, SpeakerRole, Standing, StatusText, StreamFailure, StreamState, Term,
+        UserId, UserStanding, WebhookId,
     },
     store::{
-        ActiveThreads, AllReports, AskedToJoin, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, ClientIdUse,
-        ClientIds, Connection, Connections, Count, Counters, DeletionCount, Deletions, DeliveryMarker, DeliveryMarkers,
-        Departure, DepartureTask, Departures, Directory, DraftText, Drafts, Due, DueTask, Dues, EmojiList, Emojis,
-        Expiries, Expiry, FollowRecord, Follows, Handled, Held, HeldMessages, InviteCodes, InvitePlace, InviteRecord,
-        Invites, JoinRequestRecord, JoinRequests, Json, Key, LastReplyRecord, LastSeen, LastSeenTimes, LastSend,
-        LastSends, Listed, Memberships, Mentions, MessageReactions, ModerationEntries, ModerationRecord, Newest,
-        OpenReport, OpenReportList, OpenReports, OpenStream, OpenStreamList, OpenStreams, Orphans, Owner,
-        ParticipantRecord, Participants, Pin, PinList, Pins, PreferenceRecord, PresenceChanges, PresenceChoice,
-        PresenceChoices, PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Purge, PurgeWork,
-        Purges, Reacted, ReactionTotal, ReactionTotals, Reactors, ReadMarker, ReadMarkers, Replies, ReplyEntry,
-        ReportPlace, ReportRecord, Reports, ReportsIn, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats,
+        ActiveThreads, AllReports, AskedToJoin, BannedFrom, BannedUntil, Bans, Been, BlockRecord, Blocks, BotCommands,
+        BotCursor, BotCursors, BotLease, BotLeases, BotRecord, BotTokenPlace, BotTokenRecord, BotTokenUse,
+        BotTokenUses, BotTokens, Bots, ClientIdUse, ClientIds, CommandList, Connection, Connections, Count, Counters,
+        DeletionCount, Deletions, DeliveryMarker, DeliveryMarkers, Departure, DepartureTask, Departures, Directory,
+        DraftText, Drafts, Due, DueTask, Dues, EmojiList, Emojis, Expiries, Expiry, FollowRecord, Follows, Handled,
+        Held, HeldEntry, HeldList, HeldLists, HeldMessages, IncomingPlace, IncomingRecord, IncomingTokens,
+        IncomingWebhooks, InviteCodes, InvitePlace, InviteRecord, Invites, JoinRequestRecord, JoinRequests, Json, Key,
+        LastReplyRecord, LastSeen, LastSeenTimes, LastSend, LastSends, Listed, Memberships, Mentions, MessageReactions,
+        ModerationEntries, ModerationRecord, Newest, OpenReport, OpenReportList, OpenReports, OpenStream,
+        OpenStreamList, OpenStreams, Orphans, OwnedBot, OwnedBotList, OwnedBots, Owner, ParticipantRecord,
+        Participants, Pin, PinList, Pins, PreferenceRecord, PresenceChanges, PresenceChoice, PresenceChoices,
+        PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Purge, PurgeWork, Purges, Reacted,
+        ReactionTotal, ReactionTotals, Reactors, ReadMarker, ReadMarkers, Replies, ReplyEntry, ReportPlace,
+        ReportRecord, Reports, ReportsIn, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats, SessionBots,
         SessionPreferences, Sessions, SettingsOfUsers, Speaker, Standings, StreamedText, StreamedTexts, TABLES,
         ThreadEntry, ThreadMarker, ThreadMarkers, ThreadRecord, Threads, TypedKey, UserSettingsRecord, Value,
-        decode_event, encode_event,
+        WebhookAuthor, WebhookAuthors, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -99,6 +103,27 @@ fn invite_record(max_uses: Option<u32>) -> InviteRecord {
         uses: 1,
         needs_approval: max_uses.is_some(),
     }
+}
+
+fn webhook() -> WebhookId {
+    WebhookId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0006))
+}
+
+fn picture() -> Option<String> {
+    Some("https://example.com/a.png".into())
+}
+
+fn incoming_record(avatar_url: Option<String>) -> IncomingRecord {
+    let (digest, name) = ("0123abcd".into(), "Builds".into());
+    IncomingRecord { digest, name, avatar_url, by: user("ana"), created_at: at(1) }
+}
+
+fn incoming_place(used_at: Option<DateTime<Utc>>) -> IncomingPlace {
+    IncomingPlace { session: session_id(), webhook: webhook(), used_at }
+}
+
+fn webhook_author(avatar_url: Option<String>) -> WebhookAuthor {
+    WebhookAuthor { name: "Builds".into(), avatar_url, updated_at: at(1) }
 }
 
 fn request(text: Option<&str>) -> JoinRequestRecord {
@@ -198,6 +223,45 @@ const fn name(kind: &EventKind) -> &'static str {
     }
 }
 
+fn command_name() -> CommandName {
+    CommandName::new("deploy").expect("a name")
+}
+
+fn bot_token(sessions: Option<Vec<SessionId>>) -> BotTokenRecord {
+    let is_scoped = sessions.is_some();
+    BotTokenRecord {
+        id: LoginId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_000a)),
+        digest: "0123abcd".into(),
+        name: "a server".into(),
+        sessions,
+        actions: is_scoped.then(|| vec!["SEND".into()]),
+        created_at: at(1),
+        expires_at: is_scoped.then(|| at(9)),
+    }
+}
+
+fn bots() -> Vec<(String, Key, Value)> {
+    let bot = || user("bot-1");
+    let record = |tokens| BotRecord { owner: user("ana"), created_at: at(0), tokens };
+    let tokens = vec![bot_token(None), bot_token(Some(vec![session_id()]))];
+    let commands = vec![BotCommand { name: command_name(), description: "Deploys".into() }];
+    vec![
+        value("", &SessionBots { session: session_id(), bot: bot() }, Listed),
+        value("", &BotCommands { bot: bot() }, CommandList { commands }),
+        value("", &Bots { bot: bot() }, record(Vec::new())),
+        value("full", &Bots { bot: bot() }, record(tokens)),
+        value("", &OwnedBots { owner: user("ana") }, OwnedBotList { bots: vec![OwnedBot { id: bot() }] }),
+        value("", &BotTokens { digest: "0123abcd".into() }, BotTokenPlace { bot: bot() }),
+        value("", &BotTokenUses { bot: bot(), token: bot_token(None).id }, BotTokenUse { at: at(2) }),
+        value(
+            "bot",
+            &Profiles { user: user("bob") },
+            ProfileRecord { is_bot: true, ..ProfileRecord::unknown(user("bob")) },
+        ),
+        value("bot", &Standings { user: bot() }, UserStanding { is_bot: true, ..UserStanding::default() }),
+    ]
+}
+
 fn messages() -> Vec<(&'static str, EventKind)> {
     let sent = |body, client_id, status| EventKind::Message(MessageEvent::Sent { body, client_id, status });
     let body = |role, message_type, content| MessageBody { role, message_type, ..MessageBody::new(content) };
@@ -222,6 +286,8 @@ fn messages() -> Vec<(&'static str, EventKind)> {
         reason: if detail.is_some() { StreamFailure::Aborted } else { StreamFailure::TimedOut },
         detail: detail.map(str::to_owned),
     };
+    let command = MessageCommand { name: command_name(), bot_id: user("bot-1") };
+    let commanding = MessageBody { command: Some(command), ..text("/deploy api") };
     let [deleted, expired] = [Some(user("ana")), None].map(|by| MessageStatus::Deleted { by, at: at(2) });
     let [file, image] =
         [MessageType::File, MessageType::Image].map(|kind| body(SpeakerRole::System, kind, Content::Text("x".into())));
@@ -252,6 +318,7 @@ fn messages() -> Vec<(&'static str, EventKind)> {
         ("complete", sent(streamed("Hello", StreamState::Complete), None, MessageStatus::AsSent)),
         ("failed", sent(streamed("Hel", failed(Some("Away"))), None, MessageStatus::AsSent)),
         ("failed silently", sent(streamed("", failed(None)), None, MessageStatus::AsSent)),
+        ("command", sent(commanding, None, MessageStatus::AsSent)),
         ("", EventKind::Message(MessageEvent::Finished { message: 3, revision: 2 })),
         ("", EventKind::Message(MessageEvent::Edited { message: 3, revision: 2 })),
         ("", EventKind::Message(MessageEvent::Deleted { messages: vec![3, 5], expired: false })),
@@ -351,6 +418,10 @@ fn value<K: TypedKey>(case: &str, key: &K, value: K::Value) -> (String, Key, Val
 }
 
 fn values() -> Vec<(String, Key, Value)> {
+    [other_values(), bots()].concat()
+}
+
+fn other_values() -> Vec<(String, Key, Value)> {
     let (session_key, user_id) = (session_id(), user("bob"));
     let participants = Participants { session: session_key, user: user_id.clone() };
     let client =
@@ -377,6 +448,7 @@ fn values() -> Vec<(String, Key, Value)> {
         ended_upto: Some(LoginId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002))),
         ended_logins: vec![EndedLogin { login, lives_until: at(5) }],
         blocks_changed: 2,
+        is_bot: false,
     };
     let sessions = Sessions { session: session_key };
     let full =
@@ -397,6 +469,9 @@ fn values() -> Vec<(String, Key, Value)> {
     let reacted = Reacted { at: at(2) };
     let newest = Newest(session_key);
     let scheduled_id = ScheduledId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0004));
+    let held_id = HeldId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0005));
+    let held_entry =
+        HeldEntry { id: held_id, author: user("bob"), client_id: Some(ClientId::new("c-9").expect("a client id")) };
     let held = Held {
         author: user("bob"),
         stay: ParticipantId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002)),
@@ -405,6 +480,7 @@ fn values() -> Vec<(String, Key, Value)> {
         mentions: vec![user("ana")],
         mentions_everybody: true,
         client_id: Some(ClientId::new("c-9").expect("a client id")),
+        fingerprint: Some("c0294991cdd1cdd362ace8ce2364b0f2".into()),
         reason: Some("an advertisement".into()),
         held_at: at(2),
         is_approved: true,
@@ -530,6 +606,12 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &Seats { session: session_key, stay: stay() }, seat),
         value("", &Invites { session: session_key, invite: invite() }, invite_record(None)),
         value("limited", &Invites { session: session_key, invite: invite() }, invite_record(Some(3))),
+        value("", &IncomingWebhooks { session: session_key, webhook: webhook() }, incoming_record(None)),
+        value("pictured", &IncomingWebhooks { session: session_key, webhook: webhook() }, incoming_record(picture())),
+        value("", &IncomingTokens { digest: "0123abcd".into() }, incoming_place(None)),
+        value("used", &IncomingTokens { digest: "0123abcd".into() }, incoming_place(Some(at(3)))),
+        value("", &WebhookAuthors { webhook: webhook() }, webhook_author(None)),
+        value("pictured", &WebhookAuthors { webhook: webhook() }, webhook_author(picture())),
         value("", &JoinRequests { session: session_key, user: user_id.clone() }, request(Some("Hello"))),
         value("silent", &JoinRequests { session: session_key, user: user_id.clone() }, request(None)),
         value("", &AskedToJoin { user: user_id.clone(), session: session_key }, Listed),
@@ -546,14 +628,8 @@ fn values() -> Vec<(String, Key, Value)> {
             DraftText { content: Content::Text("Not yet".into()), updated_at: at(2) },
         ),
         value("", &ScheduledMessages { user: user("bob"), id: scheduled_id }, scheduled),
-        value(
-            "",
-            &HeldMessages {
-                session: session_key,
-                id: HeldId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0005)),
-            },
-            held,
-        ),
+        value("", &HeldMessages { session: session_key, id: held_id }, held),
+        value("", &HeldLists { session: session_key }, HeldList { entries: vec![held_entry] }),
         value("", &Dues { at: 1_767_225_600_000_000, id: scheduled_id }, due(None)),
         value("leased", &Dues { at: 1_767_225_600_000_000, id: scheduled_id }, due(Some(at(4)))),
         value(
@@ -598,6 +674,8 @@ fn values() -> Vec<(String, Key, Value)> {
         value("", &Memberships { user: user_id, session: newest }, Listed),
         value("", &ReadMarkers { user: user("bob"), session: session_key }, marker(0)),
         value("", &DeliveryMarkers { user: user("bob"), session: session_key }, DeliveryMarker { seq: 7, at: at(2) }),
+        value("", &BotCursors { user: user("bob"), session: session_key }, BotCursor { seq: 7 }),
+        value("", &BotLeases { user: user("bob") }, BotLease { holder: scheduled_id.0, until: at(2) }),
         value("", &SettingsOfUsers { user: user("bob") }, UserSettingsRecord { receipts: true }),
         value("silent", &SettingsOfUsers { user: user("bob") }, UserSettingsRecord { receipts: false }),
         value("", &SessionPreferences { user: user("bob"), session: session_key }, preferences(None)),

@@ -15,8 +15,8 @@ const BEARER: &str = "Bearer";
 
 /// The mutations that need no token.
 #[cfg(feature = "poem")]
-pub(crate) const OPEN: [&str; 6] =
-    ["register", "logIn", "refresh", "verifyEmail", "requestPasswordReset", "resetPassword"];
+pub(crate) const OPEN: [&str; 7] =
+    ["register", "logIn", "refresh", "verifyEmail", "requestPasswordReset", "resetPassword", super::incoming::POST];
 
 /// A new account.
 #[derive(InputObject)]

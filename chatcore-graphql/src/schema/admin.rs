@@ -32,7 +32,7 @@ fn administering<'c>(context: &Context<'c>) -> Result<(&'c Administration, Use<'
 }
 
 /// What the audit log says of the request.
-fn origin_of(context: &Context<'_>) -> AuditOrigin {
+pub(super) fn origin_of(context: &Context<'_>) -> AuditOrigin {
     context.data_opt::<AuditOrigin>().cloned().unwrap_or_default()
 }
 
@@ -169,7 +169,7 @@ impl AdminQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The id of the administrator.")] actor: Option<ID>,
-        #[graphql(desc = "The id of the user, session, report or notice.")] target: Option<ID>,
+        #[graphql(desc = "The id of the user, session, report, notice or webhook.")] target: Option<ID>,
         #[graphql(desc = "The action.")] action: Option<AuditAction>,
         #[graphql(desc = "How many at the most.")] first: Option<i32>,
         #[graphql(desc = "The id of the entry after which to begin.")] after: Option<ID>,

@@ -8,9 +8,12 @@ use chatcore::{
 
 use super::{
     Fallible as _, Use,
+    attachment::Attachment,
+    bot::MessageCommand,
     connection::{HeldMessageConnection, List, listed},
+    forward::Origin,
     message::{EncryptedContent, Message, MessageType, SpeakerRole, ciphertext, text},
-    scalar::{DateTime, session_id},
+    scalar::{DateTime, JsonObject, session_id},
     user::User,
 };
 
@@ -61,6 +64,39 @@ impl HeldMessage {
     /// The id of the message that it answers; null where it answers none.
     async fn reply_to(&self) -> Option<ID> {
         self.0.reply_to.map(|id| ID(id.to_string()))
+    }
+
+    /// The ids of users whom it mentions besides those whom its text names.
+    #[graphql(complexity = 10)]
+    async fn mentions(&self) -> Vec<ID> {
+        self.0.mentions.iter().map(|user| ID(user.to_string())).collect()
+    }
+
+    /// Whether it mentions everybody besides the words of its text.
+    async fn mentions_everybody(&self) -> bool {
+        self.0.mentions_everybody
+    }
+
+    /// The files that it refers to.
+    #[graphql(complexity = "10 * child_complexity + 1")]
+    async fn attachments(&self) -> Vec<Attachment> {
+        self.0.body.attachments.iter().map(Attachment::from).collect()
+    }
+
+    /// Data of the host's or the client's own; null where there are none.
+    #[graphql(complexity = 20)]
+    async fn metadata(&self) -> Option<JsonObject> {
+        self.0.body.metadata.clone().map(JsonObject)
+    }
+
+    /// Where it comes from, where it was forwarded; otherwise null.
+    async fn forwarded_from(&self) -> Option<Origin> {
+        self.0.body.origin.clone().map(Origin)
+    }
+
+    /// The command of a bot that it invokes; otherwise null.
+    async fn command(&self) -> Option<MessageCommand> {
+        self.0.body.command.as_ref().map(MessageCommand::from)
     }
 
     /// Why it waits; null where the policy gives no reason.
@@ -153,7 +189,7 @@ pub(super) struct HeldQuery;
 /// What may be asked about messages that wait for approval.
 #[Object]
 impl HeldQuery {
-    /// The messages of a session that wait for approval, the oldest first. For owners and admins. At most 100 at a time, 50 by default.
+    /// The messages of a session that wait for approval, the oldest first, without the caller's own. For owners and admins. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn held_messages(
         &self,
@@ -166,7 +202,7 @@ impl HeldQuery {
         let session = session_id(&session).or_field_error()?;
         let list = List::held_messages(session);
         let page = list.page(first, after.as_deref()).or_field_error()?;
-        let found = call.chat.held_messages(call.principal, session, page.clone()).await.or_field_error()?;
+        let found = call.chat.held_messages(call.principal, session, page).await.or_field_error()?;
         Ok(Some(list.of_held_messages(&page, found)))
     }
 }

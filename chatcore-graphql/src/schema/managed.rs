@@ -66,6 +66,12 @@ pub(super) enum AuditAction {
     ReportHandled,
     /// All messages of a user in a session were deleted.
     MessagesDeleted,
+    /// A webhook of the server was created.
+    WebhookCreated,
+    /// A webhook of the server was changed, or got another secret.
+    WebhookChanged,
+    /// A webhook of the server was deleted.
+    WebhookDeleted,
     /// A newer version did something that this version does not know.
     Unknown,
 }
@@ -94,6 +100,8 @@ pub(super) struct ManagedUser {
     name: String,
     /// The e-mail address.
     email: Option<String>,
+    /// Whether the user is a bot.
+    is_bot: bool,
     /// Whether the user may use the system.
     status: UserStatus,
     /// The role that administrators granted. A role that tokens of another party give is not known here.
@@ -107,7 +115,7 @@ pub(super) struct ManagedUser {
 impl From<admin::ManagedUser> for ManagedUser {
     fn from(user: admin::ManagedUser) -> Self {
         let admin::ManagedUser { profile, status, ban, deleted_at, system_role } = user;
-        let model::Profile { user_id, username, name, email, picture: _, updated_at: _ } = profile;
+        let model::Profile { user_id, username, name, email, picture: _, updated_at: _, is_bot } = profile;
         let ban = ban.map(|model::Ban { reason, by, at, until }| Ban {
             reason,
             banned_by: ID(by.to_string()),
@@ -115,7 +123,7 @@ impl From<admin::ManagedUser> for ManagedUser {
             until: until.map(DateTime),
         });
         let (id, status, role) = (ID(user_id.to_string()), status.into(), system_role.into());
-        Self { id, username, name, email, status, role, ban, deleted_at: deleted_at.map(DateTime) }
+        Self { id, username, name, email, is_bot, status, role, ban, deleted_at: deleted_at.map(DateTime) }
     }
 }
 
@@ -204,7 +212,7 @@ pub(super) struct AuditEntry {
     actor: ID,
     /// What was done.
     action: AuditAction,
-    /// The id of the user, session, report or notice.
+    /// The id of the user, session, report, notice or webhook.
     target: Option<ID>,
     /// The session, where the action is about a report or the messages of a user in it.
     session_id: Option<ID>,

@@ -12,6 +12,7 @@ use chatcore::{
 use super::{
     Fallible as _, Use,
     attachment::{self, Attachment},
+    bot::MessageCommand,
     connection::{self, MessageArguments, MessageConnection, listed},
     forward::Origin,
     load::Loads,
@@ -220,6 +221,11 @@ impl Message {
     /// How far its writing has come, where it is written in parts; otherwise null.
     async fn stream(&self) -> Option<MessageStream> {
         self.message.body.stream.as_ref().map(MessageStream::from)
+    }
+
+    /// The command of a bot that it invokes; otherwise null.
+    async fn command(&self) -> Option<MessageCommand> {
+        self.message.body.command.as_ref().map(MessageCommand::from)
     }
 
     /// The replies in the thread that it began, without deleted ones; null in events.

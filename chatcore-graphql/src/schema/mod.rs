@@ -6,6 +6,7 @@ mod admin;
 mod archive;
 mod attachment;
 mod block;
+mod bot;
 mod connection;
 mod delivery;
 mod direct;
@@ -13,6 +14,7 @@ mod engine;
 mod event;
 mod forward;
 mod held;
+mod incoming;
 mod invite;
 mod join_request;
 mod later;
@@ -35,6 +37,8 @@ mod receipt;
 mod report;
 mod sanction;
 mod scalar;
+#[cfg(feature = "webhooks")]
+mod server_webhook;
 mod session;
 mod shape;
 mod streamed;
@@ -63,8 +67,6 @@ use futures_util::{
 };
 
 use crate::{SchemaOptions, error, guard, source};
-#[cfg(all(feature = "accounts", feature = "poem"))]
-pub(crate) use account::OPEN;
 use engine::Engine;
 use load::{Loads, Reads};
 use mutation::{ConversationMutation, Mutation};
@@ -92,7 +94,7 @@ pub struct ChatSchema {
     options: Arc<SchemaOptions>,
     #[cfg(feature = "metrics")]
     requests: chatcore::metrics::Requests,
-    #[cfg(feature = "poem")]
+    #[cfg(all(feature = "accounts", feature = "poem"))]
     has_accounts: bool,
 }
 
@@ -121,7 +123,7 @@ pub struct Services {
     /// Administration of the whole system. It has to be of the same chat. The schema finds the
     /// [`AuditOrigin`](chatcore::admin::AuditOrigin) in the data of a request, where its transport puts one.
     pub admin: Option<Administration>,
-    /// Webhooks. They have to be of the same chat.
+    /// Webhooks of sessions, and with the administration webhooks of the server. They have to be of the same chat.
     #[cfg(feature = "webhooks")]
     pub webhooks: Option<chatcore::Webhooks>,
 }
@@ -171,6 +173,14 @@ where
     S: SubscriptionType + Default + 'static,
 {
     #[cfg(feature = "webhooks")]
+    if services.webhooks.is_some() && services.admin.is_some() {
+        return built::<
+            Query<webhook::Asking<server_webhook::Asking<Q>>>,
+            Mutation<webhook::Changing<server_webhook::Changing<M>>>,
+            S,
+        >(chat, options, services);
+    }
+    #[cfg(feature = "webhooks")]
     if services.webhooks.is_some() {
         return built::<Query<webhook::Asking<Q>>, Mutation<webhook::Changing<M>>, S>(chat, options, services);
     }
@@ -217,15 +227,19 @@ impl ChatSchema {
             requests: chatcore::metrics::Requests::new("graphql", types.root_fields()),
             types,
             options,
-            #[cfg(feature = "poem")]
+            #[cfg(all(feature = "accounts", feature = "poem"))]
             has_accounts: false,
         }
     }
 
-    /// Whether it has the fields of accounts.
+    /// The mutations that need no token.
     #[cfg(feature = "poem")]
-    pub(crate) const fn has_accounts(&self) -> bool {
-        self.has_accounts
+    pub(crate) const fn open_fields(&self) -> &'static [&'static str] {
+        #[cfg(feature = "accounts")]
+        if self.has_accounts {
+            return &account::OPEN;
+        }
+        &[incoming::POST]
     }
 
     /// The schema in the schema definition language, sorted.

@@ -9,9 +9,11 @@ use super::{
     Fallible as _, Use,
     archive::ArchiveMutation,
     block::BlockMutation,
+    bot::BotMutation,
     direct::DirectMutation,
     forward::ForwardMutation,
     held::HeldMutation,
+    incoming::IncomingMutation,
     invite::InviteMutation,
     join_request::JoinRequestMutation,
     later::LaterMutation,
@@ -274,6 +276,7 @@ pub(super) fn present<T>(field: &str, value: MaybeUndefined<T>) -> chatcore::Res
 pub(crate) struct MembershipMutation(
     SessionMutation,
     InviteMutation,
+    IncomingMutation,
     JoinRequestMutation,
     DirectMutation,
     ArchiveMutation,
@@ -284,9 +287,16 @@ pub(crate) struct MembershipMutation(
 #[derive(Default, MergedObject)]
 pub(crate) struct ModerationMutation(SanctionMutation, ReportMutation, HeldMutation, BlockMutation);
 
-/// Mutations of messages.
+/// Mutations of messages, and of the bots that get commands by them.
 #[derive(Default, MergedObject)]
-pub(crate) struct MessagesMutation(MessageMutation, ForwardMutation, StreamedMutation, ReactionMutation, LaterMutation);
+pub(crate) struct MessagesMutation(
+    MessageMutation,
+    ForwardMutation,
+    StreamedMutation,
+    ReactionMutation,
+    LaterMutation,
+    BotMutation,
+);
 
 /// Mutations of what users have read, and of presence.
 #[derive(Default, MergedObject)]

@@ -13,11 +13,13 @@ use super::{
     Fallible as _, Use,
     archive::ArchiveQuery,
     block::BlockQuery,
+    bot::BotQuery,
     connection::{
         self, EventConnection, List, ParticipantConnection, PublicSessionConnection, SessionConnection, listed,
     },
     event::SessionEvent,
     held::HeldQuery,
+    incoming::IncomingQuery,
     invite::InviteQuery,
     join_request::JoinRequestQuery,
     later::LaterQuery,
@@ -46,11 +48,18 @@ pub(super) enum Node {
 
 /// Queries of sessions and their participants.
 #[derive(Default, MergedObject)]
-pub(crate) struct MembershipQuery(SessionQuery, InviteQuery, JoinRequestQuery, ArchiveQuery, PresenceQuery);
+pub(crate) struct MembershipQuery(
+    SessionQuery,
+    InviteQuery,
+    IncomingQuery,
+    JoinRequestQuery,
+    ArchiveQuery,
+    PresenceQuery,
+);
 
-/// Queries for moderators, and of a user's own blocks.
+/// Queries for moderators, of a user's own blocks, and of bots.
 #[derive(Default, MergedObject)]
-pub(crate) struct ModerationQuery(SanctionQuery, ReportQuery, HeldQuery, BlockQuery);
+pub(crate) struct ModerationQuery(SanctionQuery, ReportQuery, HeldQuery, BlockQuery, BotQuery);
 
 /// Queries of messages.
 #[derive(Default, MergedObject)]

@@ -70,6 +70,10 @@ pub(super) enum ModerationAction {
     MessagesDeleted,
     /// The state of a report was changed.
     ReportHandled,
+    /// A held message was approved.
+    MessageApproved,
+    /// A held message was rejected.
+    MessageRejected,
     /// A newer version did something that this version does not know.
     Unknown,
 }

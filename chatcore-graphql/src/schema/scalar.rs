@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
 use chatcore::{
     Code, Error, Result,
-    model::{ClientId, InvalidId, InviteId, MessageId, Metadata, ReportId, SessionId, UserId},
+    model::{ClientId, InvalidId, InviteId, MessageId, Metadata, ReportId, SessionId, UserId, WebhookId},
 };
 use chrono::{SecondsFormat, Utc};
 
@@ -87,6 +87,11 @@ pub(super) fn session_id(id: &ID) -> Result<SessionId> {
 /// An invite's id, which is an address, too.
 pub(super) fn invite_id(id: &ID) -> Result<InviteId> {
     id.parse().map_err(|_| Error::malformed("invite_id", "an invite's id is a UUID"))
+}
+
+/// A webhook's id, which is an address, too.
+pub(super) fn webhook_id(id: &ID) -> Result<WebhookId> {
+    id.parse().map_err(|_| Error::malformed("webhook_id", "a webhook's id is a UUID"))
 }
 
 /// A report's id, which is an address, too.

@@ -25,6 +25,11 @@ impl User {
         &self.0.name
     }
 
+    /// Whether the user is a bot.
+    async fn is_bot(&self) -> bool {
+        self.0.is_bot
+    }
+
     /// The address of a picture.
     async fn picture(&self) -> Option<&str> {
         self.0.picture.as_deref()

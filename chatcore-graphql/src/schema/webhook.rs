@@ -10,7 +10,7 @@ use chatcore::{
 use super::{
     Fallible as _, Use,
     connection::listed,
-    scalar::{DateTime, Long, natural, session_id},
+    scalar::{DateTime, Long, natural, session_id, webhook_id},
 };
 
 /// The fields of other parts, and those of webhooks.
@@ -24,14 +24,14 @@ pub(super) struct Asking<Q: ObjectType>(Q, WebhookQuery);
 pub(super) struct Changing<M: ObjectType>(M, WebhookMutation);
 
 /// The webhooks, and the caller.
-fn managing<'c>(context: &Context<'c>) -> Result<(&'c Webhooks, Use<'c>)> {
+pub(super) fn managing<'c>(context: &Context<'c>) -> Result<(&'c Webhooks, Use<'c>)> {
     let webhooks = context.data_opt().ok_or_else(|| crate::field_error(&Error::Internal))?;
     Ok((webhooks, Use::of(context)?))
 }
 
 /// The ids of a webhook and of its session.
 fn place(session: &ID, webhook: &ID) -> chatcore::Result<(SessionId, WebhookId)> {
-    let webhook = webhook.parse().map_err(|_| Error::malformed("webhook_id", "a webhook's id is a UUID"))?;
+    let webhook = webhook_id(webhook)?;
     Ok((session_id(session)?, webhook))
 }
 
@@ -86,11 +86,12 @@ impl From<webhooks::Failure> for WebhookFailure {
 /// The events that wait for their delivery.
 #[derive(SimpleObject)]
 struct WebhookQueue {
-    /// The position up to which everything was delivered, left out, or given up. While many events are delivered, it is up to a second old.
-    delivered_upto: Long,
-    /// How many positions of the log come after it.
+    /// The position up to which everything was delivered, left out, or given up. While many events are delivered, it is up to a second old. Null
+    /// for a webhook of the server, which has a position in each session.
+    delivered_upto: Option<Long>,
+    /// How many positions of the log come after it. For a webhook of the server: in the first 1,000 sessions with events that wait.
     lag: Long,
-    /// How often the next event was tried.
+    /// How often the next event was tried. For a webhook of the server: how many attempts failed since the last success.
     attempts: u32,
     /// Before this time nothing is tried; null where nothing is to be waited for.
     next_attempt_at: Option<DateTime>,
@@ -117,7 +118,7 @@ impl From<webhooks::Queue> for WebhookQueue {
             skipped,
         } = queue;
         Self {
-            delivered_upto: Long(delivered_upto),
+            delivered_upto: delivered_upto.map(Long),
             lag: Long(lag),
             attempts,
             next_attempt_at: next_attempt_at.map(DateTime),
@@ -129,13 +130,13 @@ impl From<webhooks::Queue> for WebhookQueue {
     }
 }
 
-/// A webhook of a session, without its secret.
+/// A webhook of a session or of the server, without its secret.
 #[derive(SimpleObject)]
-struct Webhook {
+pub(super) struct Webhook {
     /// The id.
     id: ID,
-    /// The session whose events are sent.
-    session_id: ID,
+    /// The session whose events are sent; null for a webhook of the server, which gets those of all sessions.
+    session_id: Option<ID>,
     /// Where they are sent.
     url: String,
     /// The names of the events that are sent; empty for all.
@@ -158,7 +159,7 @@ impl From<webhooks::Webhook> for Webhook {
             webhook;
         Self {
             id: ID(id.to_string()),
-            session_id: ID(session_id.to_string()),
+            session_id: session_id.map(|id| ID(id.to_string())),
             url,
             events,
             state: state.into(),
@@ -172,7 +173,7 @@ impl From<webhooks::Webhook> for Webhook {
 
 /// A webhook with its secret.
 #[derive(SimpleObject)]
-struct CreatedWebhook {
+pub(super) struct CreatedWebhook {
     /// The secret that signs from now on. No other answer shows it.
     secret: String,
     /// The webhook.
@@ -188,7 +189,7 @@ impl From<webhooks::CreatedWebhook> for CreatedWebhook {
 
 /// An event that could not be delivered.
 #[derive(SimpleObject)]
-struct DeadLetter {
+pub(super) struct DeadLetter {
     /// The webhook.
     webhook_id: ID,
     /// The session.

@@ -154,7 +154,7 @@ impl HttpHead {
     }
 
     /// Whether the body is one request whose operation has no fields but these mutations.
-    #[cfg(all(feature = "accounts", feature = "poem"))]
+    #[cfg(feature = "poem")]
     pub(crate) fn asks_only(body: &[u8], names: &[&str]) -> bool {
         use async_graphql::{Data, parser::types::Selection};
 

@@ -21,7 +21,8 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The mutations that need no token.
-const OPEN: [&str; 6] = ["register", "logIn", "refresh", "verifyEmail", "requestPasswordReset", "resetPassword"];
+const OPEN: [&str; 7] =
+    ["register", "logIn", "refresh", "verifyEmail", "requestPasswordReset", "resetPassword", "postToIncomingWebhook"];
 
 /// A server whose clients open a socket for each operation.
 #[derive(Clone)]

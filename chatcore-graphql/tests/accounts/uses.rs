@@ -55,10 +55,12 @@ async fn each_alias_of_a_mutation_that_needs_no_token_is_one_use_of_its_caller_o
         ("refresh", "refreshToken: \"x\"".to_owned()),
         ("verifyEmail", "code: \"x\"".to_owned()),
         ("requestPasswordReset", "email: \"ada@example.org\"".to_owned()),
+        ("postToIncomingWebhook", "token: \"x\", content: \"x\"".to_owned()),
         ("resetPassword", format!("code: \"x\", newPassword: \"{PASSWORD}\"")),
     ] {
         let selection = match name {
             "logIn" | "register" | "refresh" => "accessToken",
+            "postToIncomingWebhook" => "messageId",
             _ => "message",
         };
         let aliases = |count: usize| {
@@ -184,6 +186,8 @@ async fn each_field_of_a_root_type_is_one_use_for_each_alias() {
                 let remaining: usize = headers["x-ratelimit-remaining"].parse().unwrap();
                 let counted = left - remaining;
                 left = remaining;
+                // Parts of streamed messages have a bucket of their own, and only the request is in this one.
+                let aliases = if name == "appendToMessage" { 1 } else { aliases };
                 // What is not acceptable may be refused before the use case counts.
                 let is_acceptable = !codes(&answer).iter().any(|code| code.starts_with("VALIDATION_"));
                 assert!(counted == aliases || !is_acceptable, "{counted} for {query}: {answer}");

@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 
 struct Graph<E>(E);
 
-const USER: &str = "id username name email status role ban { reason bannedBy bannedAt until } deletedAt";
+const USER: &str = "id username name email status role ban { reason bannedBy bannedAt until } deletedAt isBot";
 const SESSION: &str = "id title description sessionType maxParticipants userId isActive createdAt updatedAt lastEventAt \
     messageCount participantCount";
 const ENTRY: &str =

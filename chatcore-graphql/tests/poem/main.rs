@@ -61,6 +61,7 @@ impl Authenticator for Toys {
             issued_at: DateTime::UNIX_EPOCH,
             login_id: None,
             expires_at,
+            scope: None,
         })
     }
 }

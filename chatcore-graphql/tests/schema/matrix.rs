@@ -131,6 +131,7 @@ fn documents(action: Action) -> Vec<&'static str> {
             "mutation($message: ID!) { unfollowThread(input: {messageId: $message}) { thread { isFollowed } } }",
             "mutation($message: ID!) { markThreadRead(input: {messageId: $message}) { thread { readUpto } } }",
             "query($id: ID!) { pins(sessionId: $id) { message { id } } }",
+            "query($id: ID!) { commands(sessionId: $id) { name } }",
             "query($id: ID!) { presence(sessionId: $id) { nodes { status } } }",
             "query($id: ID!) { events(sessionId: $id) { head } }",
             "mutation($id: ID!) { markRead(input: {sessionId: $id, seq: 1}) { state { readUpto } } }",
@@ -208,7 +209,9 @@ fn documents(action: Action) -> Vec<&'static str> {
             "mutation($id: ID!) { revokeInvite(input: {sessionId: $id, inviteId: \"01890a5d-ac96-774b-bcce-b302099a8057\"}) {
                 inviteId } }",
         ],
-        Action::ManageWebhooks => panic!("this schema has no webhooks, so this is not among the cells"),
+        Action::ManageWebhooks => vec![
+            "query($id: ID!) { incomingWebhooks(sessionId: $id) { id } }",
+        ],
         Action::AnswerJoinRequests => vec!["query($id: ID!) { joinRequests(sessionId: $id) { nodes { text } } }"],
         Action::ReviewMessages => vec!["query($id: ID!) { heldMessages(sessionId: $id) { nodes { id } } }"],
         Action::JoinByInvite => {
@@ -279,6 +282,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         Action::Update { session_type: Some(SessionType::Private), max_participants: None },
         Action::Update { session_type: None, max_participants: Some(1) },
         Action::ManageInvites,
+        Action::ManageWebhooks,
         Action::AnswerJoinRequests,
         Action::ReviewMessages,
         Action::JoinByInvite,

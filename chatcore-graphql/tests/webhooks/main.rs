@@ -7,7 +7,6 @@ mod cases;
 
 use async_graphql::{Executor as _, Request as Query};
 use cases::{Answer, Face, Names, World, paged, plain, principal};
-use chatcore::Administration;
 use chatcore_graphql::{Caller, GraphqlFrontend, SchemaOptions, Services, WireOptions, schema, schema_with};
 use chatcore_http::{Options, Sockets};
 use poem::{Endpoint, Request, Route, http::Method};
@@ -25,7 +24,8 @@ fn services(world: &World) -> Services {
 }
 
 fn graph(world: &World) -> Graph<impl Endpoint> {
-    let schema = schema_with(world.chat.clone(), services(world), SchemaOptions::default());
+    let services = Services { admin: Some(world.admin.clone()), ..services(world) };
+    let schema = schema_with(world.chat.clone(), services, SchemaOptions::default());
     let sockets = Sockets::new(Options::default());
     Graph(GraphqlFrontend::new(schema, Names, sockets, WireOptions::default()).mount(Route::new()))
 }
@@ -78,6 +78,30 @@ fn document(operation: &str) -> (String, &'static [&'static str]) {
             let given = "sessionId: $sessionId, webhookId: $webhookId, first: $limit, after: $after";
             (format!("{head} {{ deadLetters({given}) {{ next deadLetters {{ {letter} }} }} }}"), &[])
         }
+        operation => {
+            (administering(operation, &letter), if operation == "adminDeleteWebhook" { &["nothing"] } else { &[] })
+        }
+    }
+}
+
+/// The document of an operation of administrators.
+fn administering(operation: &str, letter: &str) -> String {
+    let created = format!("secret webhook {{ {WEBHOOK} }}");
+    match operation {
+        "adminCreateWebhook" => mutation("AdminCreateWebhookInput", operation, &created),
+        "adminRotateWebhookSecret" => mutation("AdminWebhookInput", operation, &created),
+        "adminUpdateWebhook" => mutation("AdminUpdateWebhookInput", operation, WEBHOOK),
+        "adminDeleteWebhook" => mutation("AdminWebhookInput", operation, "webhookId"),
+        "adminRetryDeadLetter" => mutation("AdminRetryDeadLetterInput", operation, letter),
+        "adminListWebhooks" => format!("{{ adminListWebhooks {{ {WEBHOOK} }} }}"),
+        "adminGetWebhook" => {
+            format!("query ($webhookId: ID!) {{ adminGetWebhook(webhookId: $webhookId) {{ {WEBHOOK} }} }}")
+        }
+        "adminListDeadLetters" => {
+            let head = "query ($webhookId: ID!, $limit: Int, $after: String)";
+            let given = "webhookId: $webhookId, first: $limit, after: $after";
+            format!("{head} {{ adminListDeadLetters({given}) {{ next deadLetters {{ {letter} }} }} }}")
+        }
         operation => panic!("no document of {operation}"),
     }
 }
@@ -102,8 +126,9 @@ impl<E: Endpoint> Face for Graph<E> {
         let (_, data) = answer["data"].as_object().unwrap().iter().next().unwrap();
         let data = path.iter().fold(data.clone(), |data, name| data[name].clone());
         let data = renamed(data, &snake);
-        if operation == "listDeadLetters" {
+        if operation.ends_with("istDeadLetters") {
             let next = data["next"].as_u64().map(|next| next.to_string());
+            let next = next.or_else(|| data["next"].as_str().map(str::to_owned));
             return Answer(Ok(paged(data["dead_letters"].clone(), next)));
         }
         Answer(Ok(plain(data)))
@@ -121,10 +146,22 @@ async fn a_schema_has_the_fields_of_the_services_that_it_is_given() {
     let world = World::new().await;
     let without = schema(world.chat.clone(), SchemaOptions::default()).sdl();
     assert!(!without.contains("createWebhook") && without.contains("WebhookChanged"));
-    let admin = Some(Administration::new(world.chat.clone()));
+    let one = schema_with(world.chat.clone(), services(&world), SchemaOptions::default()).sdl();
+    assert!(one.contains("createWebhook(") && !one.contains("adminCreateWebhook("));
+    let admin = Some(world.admin.clone());
+    let one = Services { admin: admin.clone(), ..Services::default() };
+    assert!(!schema_with(world.chat.clone(), one, SchemaOptions::default()).sdl().contains("adminCreateWebhook("));
     let both = Services { admin, ..services(&world) };
     let both = schema_with(world.chat.clone(), both, SchemaOptions::default()).sdl();
-    for field in ["createWebhook(", "webhooks(", "adminListUsers(", "sendMessage(", "sessions("] {
+    for field in [
+        "createWebhook(",
+        "adminCreateWebhook(",
+        "adminListWebhooks",
+        "webhooks(",
+        "adminListUsers(",
+        "sendMessage(",
+        "sessions(",
+    ] {
         assert!(both.contains(field), "{field}");
     }
 }

@@ -295,7 +295,7 @@ impl Admin {
         caller: Caller,
         /// The id of the administrator.
         actor: Query<Option<UserParam>>,
-        /// The id of the user, session, report or notice.
+        /// The id of the user, session, report, notice or webhook.
         target: Query<Option<String>>,
         /// The action, for instance `USER_BANNED`.
         action: Query<Option<String>>,
@@ -319,7 +319,7 @@ impl Admin {
         caller: Caller,
         /// The id of the administrator.
         actor: Query<Option<UserParam>>,
-        /// The id of the user, session, report or notice.
+        /// The id of the user, session, report, notice or webhook.
         target: Query<Option<String>>,
         /// The action, for instance `USER_BANNED`.
         action: Query<Option<String>>,

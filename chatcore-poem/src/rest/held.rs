@@ -40,7 +40,7 @@ impl HeldMessages {
     /// Approve a held message
     ///
     /// For owners and admins. The message is sent in the name of its author, at the time of the approval. An author who may not send any more
-    /// gets `AUTHOR_CANNOT_SEND`, and the message stays held.
+    /// gets `AUTHOR_CANNOT_SEND`. A message that cannot be sent stays held, and can be rejected. The caller's own message is not found.
     #[oai(
         path = "/sessions/:session_id/held-messages/:held_id/approve",
         method = "post",

@@ -23,6 +23,7 @@ impl Mentions {
     /// has read. A message that the caller reads between two pages comes twice where the unread ones come first. These are the ones among the newest 500.
     /// A page may be shorter than asked for where others follow it. The header `Link` tells the next page.
     #[oai(path = "/mentions", method = "get", operation_id = "listMentions")]
+    #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn list(
         &self,
         request: &Request,

@@ -8,11 +8,13 @@ mod avatars;
 #[cfg(feature = "backup")]
 mod backup;
 mod blocks;
+mod bots;
 mod directs;
 mod event_stream;
 mod events;
 mod forwards;
 mod held;
+mod incoming;
 mod invites;
 mod join_requests;
 mod later;
@@ -26,6 +28,8 @@ mod reading;
 mod receipts;
 mod reports;
 mod sanctions;
+#[cfg(feature = "webhooks")]
+mod server_webhooks;
 mod sessions;
 mod streamed;
 mod threads;
@@ -55,10 +59,12 @@ pub(crate) use avatars::Avatars;
 #[cfg(feature = "backup")]
 pub(crate) use backup::Backups;
 pub(crate) use blocks::Blocks;
+pub(crate) use bots::Bots;
 pub(crate) use directs::Directs;
 pub(crate) use events::Events;
 pub(crate) use forwards::Forwards;
 pub(crate) use held::HeldMessages;
+pub(crate) use incoming::Incoming;
 pub(crate) use invites::Invites;
 pub(crate) use join_requests::JoinRequests;
 pub(crate) use later::Later;
@@ -71,6 +77,8 @@ pub(crate) use reading::Reading;
 pub(crate) use receipts::Receipts;
 pub(crate) use reports::Reports;
 pub(crate) use sanctions::Sanctions;
+#[cfg(feature = "webhooks")]
+pub(crate) use server_webhooks::ServerHooks;
 pub(crate) use sessions::Sessions;
 pub(crate) use streamed::Streamed;
 pub(crate) use threads::Threads;
@@ -89,12 +97,17 @@ enum Group {
     Participants,
     /// What is said in them.
     Messages,
+    /// Users that are programs, and the commands that they offer.
+    Bots,
     /// Reports, and what is done about them.
     Moderation,
     /// Who is there.
     Presence,
     /// What happens in them.
     Events,
+    /// Messages that other programs post.
+    #[oai(rename = "Incoming webhooks")]
+    Incoming,
 }
 
 /// A tag of its own type: a document has all tags of a type.
@@ -134,10 +147,10 @@ pub(crate) type All = (
     Participants,
     // A tuple has no more than sixteen parts.
     (Sanctions, Reports),
-    Invites,
+    (Invites, Incoming),
     JoinRequests,
     Directs,
-    Blocks,
+    (Blocks, Bots),
     (Messages, Streamed),
     Threads,
     Mentions,
@@ -155,10 +168,10 @@ pub(crate) fn all(chat: &Chat, sockets: &Sockets) -> All {
         (Reading(api()), Receipts(api())),
         Participants(api()),
         (Sanctions(api()), Reports(api())),
-        Invites(api()),
+        (Invites(api()), Incoming(api())),
         JoinRequests(api()),
         Directs(api()),
-        Blocks(api()),
+        (Blocks(api()), Bots(api())),
         (Messages(api()), Streamed(api())),
         Threads(api()),
         Mentions(api()),

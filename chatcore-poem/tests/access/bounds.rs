@@ -3,9 +3,13 @@
 use super::*;
 
 /// Operations that answer with a list and take no limit, each with what bounds the list.
-const BOUNDED: [(&str, &str); 5] = [
+const BOUNDED: [(&str, &str); 9] = [
     ("listPins", "50 pins of a session"),
+    ("listIncomingWebhooks", "10 incoming webhooks of a session"),
     ("listEmojis", "100 emojis of a session"),
+    ("listBots", "20 bots of an owner"),
+    ("listBotTokens", "10 tokens of a bot"),
+    ("listCommands", "500 commands in a session"),
     ("listUserPresence", "100 users that are named"),
     ("listMessageRevisions", "100 edits of a message"),
     ("getSession", "50 messages and 50 participants"),

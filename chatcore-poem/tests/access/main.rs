@@ -67,6 +67,8 @@ impl Operation {
         let path = self.path.replace("{session_id}", &session.to_string());
         let of_session = ["{invite_id}", "{held_id}", "{report_id}"];
         let path = of_session.iter().fold(path, |path, id| path.replace(id, &session.to_string()));
+        let path = path.replace("{webhook_id}", &session.to_string()).replace("{token}", "chook_");
+        let path = path.replace("{bot_id}", user).replace("{token_id}", &session.to_string());
         let path = path.replace("{message_id}", &message).replace("{emoji}", "%F0%9F%91%8D").replace("{name}", "party");
         format!("{API}{}", path.replace("{user_id}", user))
     }
@@ -74,9 +76,14 @@ impl Operation {
     /// A body that is acceptable.
     fn body(&self) -> Value {
         match self.id.as_str() {
+            "createBot" | "createBotToken" => json!({ "name": "x" }),
+            "setCommands" => json!({ "commands": [] }),
+            "invokeCommand" => json!({ "name": "deploy" }),
             "createSession" | "updateSession" => json!({ "title": "x" }),
             "inviteUser" | "addParticipant" => json!({ "user_id": "a" }),
             "previewInvite" | "joinByInvite" | "requestToJoin" => json!({ "code": "x" }),
+            "createIncomingWebhook" => json!({ "name": "x" }),
+            "postToIncomingWebhook" | "postToIncomingWebhookByPath" => json!({ "content": "x" }),
             "startDirect" => json!({ "user_id": "b" }),
             "startGroup" => json!({ "user_ids": ["b", "c"] }),
             "changeRole" => json!({ "role": "MEMBER" }),
@@ -100,6 +107,7 @@ fn data(frame: &str, session: SessionId) -> Value {
     let message = MessageId { session_id: session, seq: 2 };
     match frame {
         "send_message" => json!({ "session_id": session, "content": "x" }),
+        "invoke_command" => json!({ "session_id": session, "name": "deploy" }),
         "edit_message" => json!({ "message_id": message, "content": "x" }),
         "forward_message" => json!({ "message_id": message, "to": session }),
         "approve_message" | "reject_message" => json!({ "session_id": session, "held_id": session }),

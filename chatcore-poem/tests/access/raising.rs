@@ -37,7 +37,10 @@ async fn no_field_of_a_body_raises_its_sender() {
     let id = world.session("a", SessionType::Public).await;
     world.chat.join(&user("b"), id).await.unwrap();
     let mut refused = 0;
-    for operation in world.operations().iter().filter(|operation| operation.has_body) {
+    // The body of a post is read after its token: who has none learns nothing of the body.
+    let is_of_caller =
+        |operation: &&Operation| operation.has_body && !operation.id.starts_with("postToIncomingWebhook");
+    for operation in world.operations().iter().filter(is_of_caller) {
         // The caller who starts a direct session names the other user.
         let fields =
             FIELDS.iter().copied().filter(|field| (operation.id.as_str(), *field) != ("startDirect", "user_id"));

@@ -65,6 +65,7 @@ async fn whole(world: &World) -> Whole<impl Endpoint> {
         let path = path.replace("{session_id}", &session).replace("{message_id}", &message);
         let path = path.replace("{user_id}", id.as_str()).replace("{emoji}", "%F0%9F%91%8D");
         let path = path.replace("{login_id}", &text(&ada, "login_id")).replace("{avatar_id}", &session);
+        let path = path.replace("{report_id}", &session).replace("{webhook_id}", &session).replace("{bot_id}", "a");
         for (method, operation) in item.as_object().unwrap().iter().filter(|(method, _)| *method != "servers") {
             operations.push((text(operation, "operationId"), method.clone(), path.clone(), operation.clone()));
         }
@@ -78,6 +79,10 @@ async fn parameters_that_are_nonsense_are_refused_with_their_names() {
     let Whole { rest, token, operations } = whole(&world).await;
     let (mut refused, mut lists) = (0, 0);
     for (id, method, path, operation) in operations {
+        // Without a webhook's token nothing of such a request is looked at.
+        if id.starts_with("postToIncomingWebhook") {
+            continue;
+        }
         let ask = async |query: &str| {
             let body = operation.get("requestBody").map(|_| "{}".to_owned());
             let response = rest.ask(&method, &format!("{path}?{query}"), Some(&token), body).await;

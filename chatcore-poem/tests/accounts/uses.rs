@@ -44,7 +44,10 @@ async fn each_operation_of_the_document_is_one_use() {
                 .split('/')
                 .map(|part| if part.starts_with('{') { "00000000-0000-7000-8000-000000000001" } else { part });
             let path = path.collect::<Vec<_>>().join("/");
-            let needs_token = operation["security"].as_array().is_some_and(|security| !security.is_empty());
+            // The token of a webhook is no token of a user.
+            let is_of_webhook = id.starts_with("postToIncomingWebhook");
+            let needs_token =
+                !is_of_webhook && operation["security"].as_array().is_some_and(|security| !security.is_empty());
             // No token is no hindrance to be counted; one that is not needed changes nothing.
             let token = again(&world).await;
             for caller in [Some(token.as_str()), None] {

@@ -17,6 +17,7 @@ struct Rest<E> {
 
 fn rest(world: &World) -> Rest<impl Endpoint> {
     let frontend = ChatFrontend::new(world.chat.clone(), Names).with_webhooks(world.webhooks.clone());
+    let frontend = frontend.with_admin(world.admin.clone());
     let app = frontend.mount(Route::new()).with(frontend.problems());
     Rest { app, document: frontend.openapi().clone() }
 }
@@ -42,8 +43,9 @@ impl<E: Endpoint> Rest<E> {
             if !path.contains("/webhooks") {
                 continue;
             }
-            let path = format!("{}{path}", self.document["servers"][0]["url"].as_str().unwrap());
-            for (method, operation) in item.as_object().unwrap() {
+            let servers = if item["servers"].is_null() { &self.document["servers"] } else { &item["servers"] };
+            let path = format!("{}{path}", servers[0]["url"].as_str().unwrap());
+            for (method, operation) in item.as_object().unwrap().iter().filter(|(method, _)| *method != "servers") {
                 all.push((operation["operationId"].as_str().unwrap(), method.as_str(), path.clone(), operation));
             }
         }
@@ -79,9 +81,9 @@ impl<E: Endpoint> Face for Rest<E> {
             return Answer(Err(body["code"].as_str().unwrap().to_owned()));
         }
         let expected = match id {
-            "createWebhook" => 201,
-            "retryDeadLetter" => 202,
-            "deleteWebhook" => 204,
+            "createWebhook" | "adminCreateWebhook" => 201,
+            "retryDeadLetter" | "adminRetryDeadLetter" => 202,
+            "deleteWebhook" | "adminDeleteWebhook" => 204,
             _ => 200,
         };
         assert_eq!(status, expected, "{id}");
@@ -89,10 +91,10 @@ impl<E: Endpoint> Face for Rest<E> {
             link.strip_prefix("<?")
                 .unwrap()
                 .split(['&', '>'])
-                .find_map(|pair| pair.strip_prefix("after=").map(str::to_owned))
+                .find_map(|pair| pair.strip_prefix("after=").map(|after| after.replace("%3A", ":")))
         };
         Answer(Ok(match body {
-            entries @ Value::Array(_) if id == "listDeadLetters" => paged(entries, link.and_then(after)),
+            entries @ Value::Array(_) if id.ends_with("istDeadLetters") => paged(entries, link.and_then(after)),
             body => plain(body),
         }))
     }
@@ -111,6 +113,7 @@ async fn bad_requests_get_clear_answers_and_change_nothing() {
     let head = world.chat.session(&principal("ann"), world.session).await.unwrap().summary.cursor;
     let hooks = format!("/api/v1/chat/sessions/{}/webhooks", world.session);
     let one = format!("{hooks}/{}", world.webhook);
+    let of_server = "/api/v1/admin/webhooks".to_owned();
     for (method, path, body, status, code) in [
         ("POST", hooks.clone(), Some("{}"), 422, "VALIDATION_REQUIRED_FIELD"),
         ("POST", hooks.clone(), Some(r#"{"url":1}"#), 422, "VALIDATION_INVALID_VALUE"),
@@ -132,6 +135,16 @@ async fn bad_requests_get_clear_answers_and_change_nothing() {
         ("GET", format!("{one}/dead-letters?limit=101"), None, 422, "VALIDATION_INVALID_VALUE"),
         ("GET", format!("{one}/dead-letters?skip=1"), None, 422, "VALIDATION_INVALID_VALUE"),
         ("PATCH", one.clone(), None, 405, "METHOD_NOT_ALLOWED"),
+        ("POST", of_server.clone(), Some("{}"), 422, "VALIDATION_REQUIRED_FIELD"),
+        (
+            "POST",
+            of_server.clone(),
+            Some(r#"{"url":"https://example.com","session_id":"x"}"#),
+            422,
+            "VALIDATION_INVALID_VALUE",
+        ),
+        ("GET", format!("{of_server}/x"), None, 400, "VALIDATION_INVALID_FORMAT"),
+        ("POST", of_server.clone(), Some(r#"{"url":"https://example.com"}"#), 403, "ADMIN_REQUIRED"),
         ("GET", format!("{hooks}/x"), None, 400, "VALIDATION_INVALID_FORMAT"),
         ("DELETE", one.clone(), Some(r#"{"x":1}"#), 422, "VALIDATION_INVALID_VALUE"),
     ] {
@@ -159,6 +172,18 @@ async fn a_frontend_without_webhooks_has_none_of_their_paths() {
     assert!(rest.operations().is_empty());
     let path = format!("/api/v1/chat/sessions/{}/webhooks", world.session);
     assert_eq!(rest.ask("GET", &path, Some("ann"), None).await.status(), 404);
+}
+
+#[tokio::test]
+async fn webhooks_of_the_server_need_the_administration_and_webhooks() {
+    let world = World::new().await;
+    let frontend = || ChatFrontend::new(world.chat.clone(), Names);
+    for frontend in [frontend().with_webhooks(world.webhooks.clone()), frontend().with_admin(world.admin.clone())] {
+        let document = frontend.openapi().clone();
+        let rest = Rest { app: frontend.mount(Route::new()).with(frontend.problems()), document };
+        assert!(!rest.operations().iter().any(|(id, ..)| id.starts_with("admin")));
+        assert_eq!(rest.ask("GET", "/api/v1/admin/webhooks", Some("root"), None).await.status(), 404);
+    }
 }
 
 #[tokio::test]

@@ -191,7 +191,7 @@ async fn profiles_of_the_first_schema_are_read_and_replaced(store: &SurrealStore
     let found = store.get_all(&keys).await.expect("profiles");
     let [Some(ana), Some(bob), Some(dots), None] = &found[..] else { panic!("{found:?}") };
     let texts = |found: &Found<ProfileRecord>| {
-        let ProfileRecord { user_id: _, username, name, email, picture } = (*found.value).clone();
+        let ProfileRecord { user_id: _, username, name, email, picture, is_bot: _ } = (*found.value).clone();
         ([username, name, email, picture].map(|part| part.map(|part| part.text)), found.version)
     };
     let some = |text: &str| Some(text.to_owned());

@@ -96,7 +96,7 @@ impl Accounts {
     /// uploads; [`NotImplemented`](Code::NotImplemented) where the host keeps no pictures.
     pub async fn upload_avatar(&self, principal: &Principal, picture: Bytes) -> Result<Account> {
         use_case!("accounts.upload_avatar", async move {
-            self.inner.chat.enter(principal, Use::Upload).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Upload).await?;
             let (user, settings) = (&principal.user_id, &self.inner.settings);
             let avatars = self.avatars()?;
             self.own(user).await?;
@@ -162,7 +162,7 @@ impl Accounts {
     /// As [`update_me`](Self::update_me).
     pub async fn delete_avatar(&self, principal: &Principal) -> Result<Account> {
         use_case!("accounts.delete_avatar", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             self.change(&principal.user_id, |account| (account.avatar, account.avatar_url) = (None, None)).await
         })
     }

@@ -79,7 +79,7 @@ impl Accounts {
     /// [`RateLimited`](Error::RateLimited) after too many mails.
     pub async fn request_verification(&self, principal: &Principal, client: &Client) -> Result<()> {
         use_case!("accounts.request_verification", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             let (user, now) = (&principal.user_id, self.now());
             if self.own(user).await?.value.is_verified {
                 return Ok(());

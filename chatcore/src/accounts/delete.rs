@@ -17,9 +17,9 @@ use crate::{
     limits::Use,
     model::{SessionId, UserId},
     store::{
-        Been, Change, ChatStoreExt as _, DeliveryMarkers, Found, KeyPart as _, LastSeenTimes, Listed, Memberships,
-        Newest, PresenceChoices, ProfilePart, ProfileRecord, Profiles, ReadMarkers, SessionPreferences,
-        SettingsOfUsers, StoreError, TypedKey as _, Version, Write,
+        Been, BotCursors, BotLeases, Change, ChatStoreExt as _, DeliveryMarkers, Found, KeyPart as _, LastSeenTimes,
+        Listed, Memberships, Newest, PresenceChoices, ProfilePart, ProfileRecord, Profiles, ReadMarkers,
+        SessionPreferences, SettingsOfUsers, StoreError, TypedKey as _, Version, Write,
     },
     trace::use_case,
 };
@@ -67,7 +67,7 @@ impl Accounts {
     /// [`LastAdministrator`](Error::LastAdministrator) where the caller has the system role and no other account that has it can act.
     pub async fn delete_account(&self, principal: &Principal, client: &Client, password: &str) -> Result<()> {
         use_case!("accounts.delete_account", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             let user = &principal.user_id;
             let mut found = self.prove(client, user, password).await?;
             let proved = found.value.password.clone();
@@ -136,6 +136,7 @@ impl Accounts {
             name: part(&self.inner.settings.removed_name),
             email: None,
             picture: None,
+            is_bot: false,
         };
         let erasure = ErasureRecord {
             since: now,
@@ -154,6 +155,7 @@ impl Accounts {
             PresenceChoices { user: user.clone() }.remove(),
             SettingsOfUsers { user: user.clone() }.remove(),
             LastSeenTimes { user: user.clone() }.remove(),
+            BotLeases { user: user.clone() }.remove(),
             Erasures { user: user.clone() }.put(erasure),
             self.inner.chat.deletion(user),
         ]);
@@ -199,7 +201,8 @@ impl Accounts {
             let own = |session| {
                 let marker = ReadMarkers { user: user.clone(), session }.remove();
                 let delivery = DeliveryMarkers { user: user.clone(), session }.remove();
-                [marker, delivery, SessionPreferences { user: user.clone(), session }.remove()]
+                let cursor = BotCursors { user: user.clone(), session }.remove();
+                [marker, delivery, cursor, SessionPreferences { user: user.clone(), session }.remove()]
             };
             let removed = sessions.iter().flat_map(|(been, _)| own(been.session)).collect();
             self.store().commit(Change::of_records(removed)).await?;
@@ -220,7 +223,9 @@ impl Accounts {
             }
         }
         self.inner.chat.forget_blocks(user).await?;
-        if !claim.erasure.left.is_empty() || matches!(pictures, Erased::Failed) || requests.is_err() {
+        let bots = self.inner.chat.delete_bots_of(user).await;
+        let is_left = requests.is_err() || bots.is_err();
+        if is_left || !claim.erasure.left.is_empty() || matches!(pictures, Erased::Failed) {
             return self.put_off(claim).await;
         }
         let done = Erasures { user: user.clone() }.remove().at(claim.version);
@@ -252,6 +257,11 @@ impl Accounts {
         }
         if let Err(error) = self.inner.chat.erase_reports(claim.user, session).await {
             tracing::warn!(%session, %error, "a deleted user's reports of one session are not erased yet");
+            return Ok(Erased::Failed);
+        }
+        // Also where the user's messages stay: these were never sent, and nobody can approve them any more.
+        if let Err(error) = self.inner.chat.forget_held(claim.user, session).await {
+            tracing::warn!(%session, %error, "a deleted user's held messages of one session are not removed yet");
             return Ok(Erased::Failed);
         }
         if !claim.erasure.messages {

@@ -24,11 +24,11 @@ use crate::{
         Seq, SessionId, Standing, UserId,
     },
     store::{
-        AskedToJoin, Been, Blocks, ChatStoreExt as _, DeliveryMarkers, DraftText, Drafts, FactsQuery, Follows,
-        Freshness, JoinRequests, KeyPart as _, LastSeenTimes, LogRange, ParticipantRecord, Participants, Prefix,
-        PresenceChoice, PresenceChoices, Profiles, ReadMarkers, ReportRecord, Reports, Revisions, Scheduled,
-        ScheduledMessages, SessionPreferences, Sessions, SettingsOfUsers, StoreError, StreamedTexts, ThreadMarkers,
-        TypedKey as _, UserSettingsRecord, typed,
+        AskedToJoin, Been, Blocks, BotCursors, ChatStoreExt as _, DeliveryMarkers, DraftText, Drafts, FactsQuery,
+        Follows, Freshness, IncomingRecord, IncomingWebhooks, JoinRequests, KeyPart as _, LastSeenTimes, LogRange,
+        ParticipantRecord, Participants, Prefix, PresenceChoice, PresenceChoices, Profiles, ReadMarkers, ReportRecord,
+        Reports, Revisions, Scheduled, ScheduledMessages, SessionPreferences, Sessions, SettingsOfUsers, StoreError,
+        StreamedTexts, ThreadMarkers, TypedKey as _, UserSettingsRecord, typed,
     },
     trace::use_case,
 };
@@ -105,7 +105,7 @@ impl Accounts {
     /// Everything that the caller wrote and that is known about the caller, one JSON object in each line. Its `type` is `account`, `profile`,
     /// `presence` (what the caller chose, and when the caller was seen last), `settings` (where the caller changed one), `login`, `draft`, `scheduled_message`, `block` (a user whom the caller has blocked), `join_request` (one that is open), `session` (one that the
     /// caller is or was in), `thread_following` and `thread_marker` (the threads that the caller follows or chose not to follow, and how far
-    /// the caller has read), `report` (one that the caller made), `message` (with its earlier texts), `progress`, and at the end `end`. An export
+    /// the caller has read), `incoming_webhook` (one that the caller created), `report` (one that the caller made), `message` (with its earlier texts), `progress`, and at the end `end`. An export
     /// without an `end` is not complete. The stream takes bounded memory, at the pace of its reader.
     ///
     /// The stream ends with an error, its last item, when the caller's login or token ends, and when its reader takes nothing for
@@ -115,7 +115,7 @@ impl Accounts {
     /// [`Unavailable`](Error::Unavailable) while as many exports run as the settings allow, or one of the caller.
     pub async fn export(&self, principal: &Principal) -> Result<Export> {
         use_case!("accounts.export", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             let place = self.take_place(&principal.user_id)?;
             let (lines, mut reader) = mpsc::channel(WAITING);
             let end = Arc::new(OnceLock::new());
@@ -226,6 +226,9 @@ impl Accounts {
         self.write_waiting(user, to).await?;
         self.write_threads(user, to).await?;
         self.write_blocks(user, to).await?;
+        for (id, bot) in self.inner.chat.bots_for_export(user).await? {
+            to.line(json!({ "type": "bot", "id": id, "created_at": bot.created_at })).await?;
+        }
         self.write_join_requests(user, to).await?;
         let prefix = Prefix { table: Been::TABLE, parts: vec![user.part()] };
         to.sessions = self.store().count(&[prefix]).await?.first().copied().unwrap_or_default();
@@ -367,6 +370,7 @@ impl Accounts {
             let preferences = preferences.map(|found| Preferences::from(*found.value)).unwrap_or_default();
             let marker = self.store().get(&ReadMarkers { user: user.clone(), session: id }).await?;
             let delivery = self.store().get(&DeliveryMarkers { user: user.clone(), session: id }).await?;
+            let handled = self.store().get(&BotCursors { user: user.clone(), session: id }).await?;
             // A session that the user is no longer in tells nothing of itself.
             let shown = session.as_ref().filter(|session| is_active && session.value.is_active);
             to.line(json!({
@@ -374,7 +378,7 @@ impl Accounts {
                 "is_active": is_active, "joined_at": participant.value.joined_at,
                 "created_at": participant.value.created_at, "read_upto": marker.map(|marker| marker.value.seq),
                 "delivered_upto": delivery.map(|delivery| delivery.value.seq), "preferences": preferences,
-                "metadata": participant.value.metadata,
+                "metadata": participant.value.metadata, "handled_upto": handled.map(|handled| handled.value.seq),
             }))
             .await?;
         }
@@ -385,6 +389,7 @@ impl Accounts {
             }))
             .await?;
         }
+        self.write_webhooks(user, id, to).await?;
         self.write_reports(user, id, to).await?;
         let mut from: Seq = 1;
         while from <= facts.head.seq {
@@ -397,6 +402,21 @@ impl Accounts {
             if from <= facts.head.seq {
                 to.progress().await?;
             }
+        }
+        Ok(())
+    }
+
+    /// The incoming webhooks that the user created.
+    async fn write_webhooks(&self, user: &UserId, id: SessionId, to: &mut Writer) -> Result<(), Stopped> {
+        let found =
+            self.store().list::<IncomingWebhooks>(IncomingWebhooks::under(vec![id.part()]).limit(CHUNK)).await?;
+        for (key, found) in found.into_iter().filter(|(_, found)| found.value.by == *user) {
+            let IncomingRecord { digest: _, name, avatar_url, by: _, created_at } = &*found.value;
+            to.line(json!({
+                "type": "incoming_webhook", "id": key.webhook, "session_id": id, "name": name, "avatar_url": avatar_url,
+                "created_at": created_at,
+            }))
+            .await?;
         }
         Ok(())
     }
@@ -434,6 +454,7 @@ impl Accounts {
             metadata,
             origin: _,
             stream,
+            command,
         } = body;
         if *message_type == MessageType::System {
             return Ok(());
@@ -463,6 +484,7 @@ impl Accounts {
             "message_type": message_type, "content": content, "client_id": client_id, "revision": row.revision,
             "edited_at": edited_at, "deleted_at": deleted_at, "earlier": earlier, "reply_to": reply_to,
             "mentions": mentions, "attachments": attachments, "metadata": metadata, "stream": stream,
+            "command": command,
         }))
         .await?;
         Ok(())

@@ -160,7 +160,7 @@ impl Accounts {
     /// [`LoginNotFound`](Error::LoginNotFound) for a token that belongs to no login.
     pub async fn log_out(&self, principal: &Principal) -> Result<()> {
         use_case!("accounts.log_out", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             let login = principal.login_id.ok_or(Error::LoginNotFound)?;
             self.end(&principal.user_id, Ending::One(login)).await
         })
@@ -172,7 +172,7 @@ impl Accounts {
     /// As the use cases of the chat.
     pub async fn log_out_everywhere(&self, principal: &Principal) -> Result<()> {
         use_case!("accounts.log_out_everywhere", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             self.end(&principal.user_id, Ending::AllBut(None)).await
         })
     }
@@ -183,7 +183,7 @@ impl Accounts {
     /// As the use cases of the chat.
     pub async fn logins(&self, principal: &Principal) -> Result<Vec<Login>> {
         use_case!("accounts.logins", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             let now = self.now();
             let shown = |(key, found): (Logins, Found<LoginRecord>)| {
                 let LoginRecord { device, address, created_at, last_used_at, expires_at } =
@@ -204,7 +204,7 @@ impl Accounts {
     /// [`LoginNotFound`](Error::LoginNotFound) where the caller has no such login.
     pub async fn end_login(&self, principal: &Principal, login: LoginId) -> Result<()> {
         use_case!("accounts.end_login", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             let user = &principal.user_id;
             self.store().get(&Logins { user: user.clone(), login }).await?.ok_or(Error::LoginNotFound)?;
             self.end(user, Ending::One(login)).await

@@ -34,6 +34,7 @@ impl AccountRecord {
             name: part(&self.display_name),
             email: part(&self.email),
             picture: self.avatar_url.as_deref().and_then(part),
+            is_bot: false,
         };
         Profiles { user: user.clone() }.put(record)
     }
@@ -57,7 +58,7 @@ impl Accounts {
     /// [`AccountNotFound`](Error::AccountNotFound) for a user whose account is another system's; the errors of a token.
     pub async fn me(&self, principal: &Principal) -> Result<Account> {
         use_case!("accounts.me", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             Ok(self.own(&principal.user_id).await?.value.account(principal.user_id.clone()))
         })
     }
@@ -68,7 +69,7 @@ impl Accounts {
     /// [`Invalid`](Error::Invalid) with every field that is not acceptable.
     pub async fn update_me(&self, principal: &Principal, update: UpdateAccount) -> Result<Account> {
         use_case!("accounts.update_me", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             let UpdateAccount { display_name, bio, avatar_url, public_key } = update;
             let settings = &self.inner.settings;
             let mut checks = Checks::new();
@@ -104,7 +105,7 @@ impl Accounts {
     /// [`Invalid`](Error::Invalid) for a new one that is not acceptable.
     pub async fn change_password(&self, principal: &Principal, client: &Client, old: &str, new: &str) -> Result<()> {
         use_case!("accounts.change_password", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             let user = &principal.user_id;
             self.inner.passwords.length("new_password", new).map_err(|fault| Error::Invalid(vec![fault]))?;
             let mut found = self.prove(client, user, old).await?;
@@ -147,7 +148,7 @@ impl Accounts {
         email: &str,
     ) -> Result<Account> {
         use_case!("accounts.change_email", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             let email = names::email(email).map_err(|fault| Error::Invalid(vec![fault]))?;
             let user = &principal.user_id;
             let mut found = self.prove(client, user, password).await?;
@@ -199,7 +200,7 @@ impl Accounts {
     /// [`UserNotFound`](Error::UserNotFound) where there is no such account.
     pub async fn user(&self, principal: &Principal, user: &UserId) -> Result<User> {
         use_case!("accounts.user", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             let found = self.account(user).await?.ok_or(Error::UserNotFound)?;
             Ok(found.value.user(user.clone()))
         })
@@ -211,7 +212,7 @@ impl Accounts {
     /// As [`user`](Self::user).
     pub async fn user_named(&self, principal: &Principal, username: &str) -> Result<User> {
         use_case!("accounts.user_named", async move {
-            self.inner.chat.enter(principal, Use::Request).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Request).await?;
             let found = self.find(username).await?.filter(|_| !username.contains('@')).ok_or(Error::UserNotFound)?;
             Ok(found.1.value.user(found.0))
         })
@@ -230,7 +231,7 @@ impl Accounts {
         limit: Option<u32>,
     ) -> Result<UserPage> {
         use_case!("accounts.search_users", async move {
-            self.inner.chat.enter(principal, Use::Search).await?;
+            self.inner.chat.enter_unscoped(principal, Use::Search).await?;
             let limits = self.inner.chat.limits();
             let limit = limit.unwrap_or(limits.page_default);
             if limit == 0 || limit > limits.page_max {

@@ -24,18 +24,18 @@ const CHUNK: u64 = 200;
 pub type AuditExport = BoxStream<'static, Result<String>>;
 
 /// An action that is about to be carried out.
-pub(super) struct Deed<'a> {
-    pub(super) principal: &'a Principal,
-    pub(super) origin: &'a AuditOrigin,
-    pub(super) action: AuditAction,
-    pub(super) target: Option<String>,
+pub(crate) struct Deed<'a> {
+    pub(crate) principal: &'a Principal,
+    pub(crate) origin: &'a AuditOrigin,
+    pub(crate) action: AuditAction,
+    pub(crate) target: Option<String>,
     /// The session, where the target is something in one.
-    pub(super) session: Option<SessionId>,
-    pub(super) reason: Option<String>,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) reason: Option<String>,
 }
 
 /// The write of an entry, for the change that it records.
-pub(super) fn entry(chat: &Chat, deed: &Deed<'_>, before: AuditState, after: AuditState) -> Write {
+pub(crate) fn entry(chat: &Chat, deed: &Deed<'_>, before: AuditState, after: AuditState) -> Write {
     let Deed { principal, origin, action, target, session, reason } = deed;
     let AuditOrigin { address, request_id } = (*origin).clone();
     let clock = chat.clock();

@@ -48,6 +48,8 @@ use std::{
 };
 
 pub use audit::AuditExport;
+#[cfg(feature = "webhooks")]
+pub(crate) use audit::{Deed, entry};
 #[cfg(feature = "backup")]
 pub use backup::BackupFile;
 pub use model::{
@@ -137,33 +139,12 @@ impl Administration {
         use_case!("admin.admit", self.enter(principal))
     }
 
-    /// Every use case begins here: it refuses a caller whose token or standing forbids it, who is too fast, or who has no system role.
     async fn enter(&self, principal: &Principal) -> Result<()> {
-        self.inner.chat.enter(principal, Use::Request).await?;
-        let has_role = match principal.system_role {
-            SystemRole::Admin => true,
-            SystemRole::User => self.administrators().await?.value.holds(&principal.user_id),
-        };
-        if !has_role {
-            return Err(Error::AdminRequired);
-        }
-        self.inner.chat.permit_administration(principal).await
+        enter(&self.inner.chat, principal).await
     }
 
-    /// The writes that make a change fail where the caller has lost the authority for it before the commit: by a ban, by the end of the login, or
-    /// by the end of the role. It reads the standing and the role anew.
-    ///
-    /// # Errors
-    /// Those of a caller without the authority.
     async fn authority(&self, principal: &Principal) -> Result<Vec<Write>> {
-        let mut holds = vec![self.inner.chat.hold(principal, &principal.user_id, true).await?];
-        if principal.system_role == SystemRole::User {
-            let known = self.administrators().await?;
-            let version =
-                known.version.filter(|_| known.value.holds(&principal.user_id)).ok_or(Error::AdminRequired)?;
-            holds.push(Administrators::all().hold(version));
-        }
-        Ok(holds)
+        authority(&self.inner.chat, principal).await
     }
 
     /// The reason that an administrator gives, where there is one.
@@ -177,6 +158,35 @@ impl Administration {
             reason => Ok(reason),
         }
     }
+}
+
+/// Every use case for administrators begins here: it refuses a caller whose token or standing forbids it, who is too fast, or who has no system
+/// role.
+pub(crate) async fn enter(chat: &Chat, principal: &Principal) -> Result<()> {
+    chat.enter(principal, Use::Request).await?;
+    let has_role = match principal.system_role {
+        SystemRole::Admin => true,
+        SystemRole::User => roles::administrators(chat).await?.value.holds(&principal.user_id),
+    };
+    if !has_role {
+        return Err(Error::AdminRequired);
+    }
+    chat.permit_administration(principal).await
+}
+
+/// The writes that make a change fail where the caller has lost the authority for it before the commit: by a ban, by the end of the login, or
+/// by the end of the role. It reads the standing and the role anew.
+///
+/// # Errors
+/// Those of a caller without the authority.
+pub(crate) async fn authority(chat: &Chat, principal: &Principal) -> Result<Vec<Write>> {
+    let mut holds = vec![chat.hold(principal, &principal.user_id, true).await?];
+    if principal.system_role == SystemRole::User {
+        let known = roles::administrators(chat).await?;
+        let version = known.version.filter(|_| known.value.holds(&principal.user_id)).ok_or(Error::AdminRequired)?;
+        holds.push(Administrators::all().hold(version));
+    }
+    Ok(holds)
 }
 
 /// A text to search for, in a form in which the case of letters makes no difference.

@@ -124,7 +124,7 @@ pub struct AuditEntry {
 pub struct AuditFilter {
     /// The administrator.
     pub actor: Option<UserId>,
-    /// The id of the user, session, report or notice.
+    /// The id of the user, session, report, notice or webhook.
     pub target: Option<String>,
     /// The action.
     pub action: Option<AuditAction>,

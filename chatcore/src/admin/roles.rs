@@ -32,7 +32,7 @@ fn state(system_role: SystemRole) -> AuditState {
     AuditState { system_role: Some(system_role), ..AuditState::default() }
 }
 
-async fn administrators(chat: &Chat) -> Result<Known> {
+pub(super) async fn administrators(chat: &Chat) -> Result<Known> {
     Ok(match chat.store().get(&Administrators::all()).await? {
         Some(found) => Known { value: found.value, version: Some(found.version) },
         None => Known { value: Arc::default(), version: None },

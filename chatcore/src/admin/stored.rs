@@ -89,6 +89,12 @@ pub enum AuditAction {
     ReportHandled,
     /// All messages of a user in a session were deleted.
     MessagesDeleted,
+    /// A webhook of the server was created.
+    WebhookCreated,
+    /// A webhook of the server was changed, or got another secret.
+    WebhookChanged,
+    /// A webhook of the server was deleted.
+    WebhookDeleted,
     /// A newer version did something that this version does not know.
     #[serde(other)]
     Unknown,
@@ -126,7 +132,7 @@ pub struct AuditRecord {
     pub actor: UserId,
     /// The action.
     pub action: AuditAction,
-    /// The id of the user, session, report or notice.
+    /// The id of the user, session, report, notice or webhook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// The session, where the action is about a report or the messages of a user in it.

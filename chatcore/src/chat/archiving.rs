@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Chat, SessionOrder,
-    decide::{govern::Plan, policy::Operation},
+    decide::{govern::Plan, policy::Operation, scope::sees},
     expiring::expiry,
     read::lists::{put_session, sessions_of},
 };
@@ -130,7 +130,8 @@ impl Chat {
         use_case!("deleted_sessions", async move {
             let now = self.inner.clock.now();
             let is_own = |session: &Session| {
-                !session.is_active && session.owner == principal.user_id && self.is_restorable(session, now)
+                let is_owner = session.owner == principal.user_id && sees(principal, session.id);
+                !session.is_active && is_owner && self.is_restorable(session, now)
             };
             self.enter(principal, Use::Request).await?;
             let (limit, slice) = self.inner.limits.slice(page)?;

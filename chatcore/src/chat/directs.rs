@@ -206,7 +206,7 @@ impl Chat {
                 let place = if is_own { 0 } else { events.len() };
                 events.insert(place, event);
                 writes.extend(put_participant(before.as_deref(), record));
-                writes.push(self.hold(principal, user, turn > 0).await?);
+                writes.extend(self.admitting(principal, user, id, turn > 0).await?);
             }
             let count = u32::try_from(absent_ids.len()).unwrap_or(u32::MAX);
             let session = match session.as_deref() {

@@ -19,11 +19,12 @@ use super::{
         batch::{go_on, only},
         view,
     },
+    send::refusal,
     spans::links,
     streamed,
 };
 use crate::{
-    error::{Code, Error, Refusal, Result},
+    error::{Error, Result},
     identity::Principal,
     limits::Use,
     model::{
@@ -72,6 +73,14 @@ impl EditMessage {
     pub const fn of_revision(mut self, revision: u64) -> Self {
         self.revision = Some(revision);
         self
+    }
+
+    /// The message as it would be, with the mentions and the links that it had.
+    fn applied_to(&self, before: &MessageBody) -> MessageBody {
+        let Self { content, revision: _, mentions: _, mentions_everybody: _, attachments, metadata } = self;
+        let attachments = attachments.as_ref().unwrap_or(&before.attachments).clone();
+        let metadata = metadata.as_ref().unwrap_or(&before.metadata).clone();
+        MessageBody { content: content.clone(), attachments, metadata, ..before.clone() }
     }
 }
 
@@ -300,7 +309,7 @@ impl Chat {
     async fn permit_change(&self, principal: &Principal, target: &Target, intent: Intent<'_>) -> Result<()> {
         let action = intent.action(target.is_of(&principal.user_id));
         let body = match intent {
-            Intent::Edit(edit) => Some(MessageBody { content: edit.content.clone(), ..target.body.clone() }),
+            Intent::Edit(edit) => Some(edit.applied_to(&target.body)),
             Intent::Delete => None,
         };
         self.permit_on(principal, target, action, body.as_ref()).await
@@ -318,52 +327,45 @@ impl Chat {
             // Another user wrote it.
             return Err(Denial::NotAuthor.into());
         }
-        let EditMessage { content, revision: _, mentions, mentions_everybody, attachments, metadata } = edit;
-        let attachments = attachments.clone().unwrap_or_else(|| target.body.attachments.clone());
-        let metadata = metadata.clone().unwrap_or_else(|| target.body.metadata.clone());
-        // A retry of an edit finds its own text.
-        let is_same = *content == target.body.content && mentions.is_none() && mentions_everybody.is_none();
+        let body = edit.applied_to(&target.body);
+        let changes_mentions = edit.mentions.is_some() || edit.mentions_everybody.is_some();
+        // A retry of an edit finds its own message.
+        let is_same = body == target.body && !changes_mentions;
         if is_same || matches!(target.status, MessageStatus::Deleted { .. }) {
-            return Ok((Some(MessageBody { attachments, metadata, ..target.body.clone() }), Vec::new()));
+            return Ok((Some(body), Vec::new()));
+        }
+        let body = self.reviewed_edit(principal, target, body).await?;
+        if body.content == target.body.content && !changes_mentions {
+            return Ok((Some(body), Vec::new()));
         }
         let kept = Beside::by(&target.body);
         let beside = Beside {
-            users: mentions.clone().unwrap_or(kept.users),
-            everybody: mentions_everybody.unwrap_or(kept.everybody),
+            users: edit.mentions.clone().unwrap_or(kept.users),
+            everybody: edit.mentions_everybody.unwrap_or(kept.everybody),
         };
-        let content = &self.reviewed_edit(principal, target, content).await?;
-        let addressed = self.addressed(principal, &target.known, content, &beside).await?;
+        let addressed = self.addressed(principal, &target.known, &body.content, &beside).await?;
         let mut entries = addressed.changes(&target.event, &target.body.mentions);
         entries.extend(self.named_by_edit(&target.event, &target.body, &addressed).await?);
-        let links = links(content);
-        let (content, mentions) = (content.clone(), addressed.mentions);
-        let body = MessageBody { content, mentions, links, attachments, metadata, ..target.body.clone() };
-        Ok((Some(body), entries))
+        let (links, mentions) = (links(&body.content), addressed.mentions);
+        Ok((Some(MessageBody { mentions, links, ..body }), entries))
     }
 
-    /// The content of an edit after the review by the host's message policy.
-    async fn reviewed_edit(&self, principal: &Principal, target: &Target, content: &Content) -> Result<Content> {
+    /// The message of an edit after the review by the host's message policy.
+    async fn reviewed_edit(&self, principal: &Principal, target: &Target, body: MessageBody) -> Result<MessageBody> {
         if !self.has_message_policy() {
-            return Ok(content.clone());
+            return Ok(body);
         }
         let session = target.known.session.as_ref().ok_or(Error::Internal)?;
-        let body = MessageBody { content: content.clone(), ..target.body.clone() };
         match self.review(principal, session, &body, true).await? {
-            Verdict::Allow => Ok(content.clone()),
+            Verdict::Allow => Ok(body),
             Verdict::Change(content) => {
                 let mut faults = Faults::default();
                 faults.content(&content, &self.inner.limits);
                 faults.finish()?;
-                Ok(content)
+                Ok(MessageBody { content, ..body })
             }
             // The message stands already, so the edit cannot wait.
-            Verdict::Hold(_) => {
-                let code = Code::RefusedByHost.as_str();
-                Err(Error::RefusedByHost(Refusal::new(
-                    code,
-                    "a moderator would have to approve this text; send it as a new message",
-                )))
-            }
+            Verdict::Hold(_) => Err(refusal("a moderator would have to approve this text; send it as a new message")),
             Verdict::Refuse(refusal) => Err(Error::RefusedByHost(refusal)),
         }
     }

@@ -84,7 +84,7 @@ impl OwnEmojis {
 
 /// Whether a text is an address of the web by the characters and the beginning that it has. A host of another script has the form that is
 /// sent (RFC 3986).
-fn is_https(url: &str) -> bool {
+pub(super) fn is_https(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("https://") else { return false };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%".contains(c);

@@ -67,9 +67,6 @@ impl Chat {
     /// # Errors
     /// [`Unavailable`](Error::Unavailable) while the user is in the session, since a message may follow until the user is out.
     pub(crate) async fn erase_messages(&self, user: &UserId, id: SessionId, after: Seq) -> Result<Option<Seq>> {
-        if after == 0 {
-            self.forget_held(user, id).await?;
-        }
         for _ in 0..self.inner.limits.commit_attempts {
             let known = self.known(id, user, None, Freshness::Fresh).await?;
             let is_in = |record: &ParticipantRecord| matches!(record.standing, Standing::Active(_));

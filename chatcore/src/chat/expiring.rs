@@ -89,12 +89,12 @@ fn is_left(row: &Event) -> bool {
 }
 
 /// What is to be done to rows that follow each other, the last of them at the end of the log where `is_end`. `at` is the time of the
-/// deletion in the log.
+/// deletion in the log, and `held_until` that of the first held message whose lifetime is over.
 fn part(
     rows: &[Arc<Event>],
     upto: Seq,
     is_end: bool,
-    session: &Session,
+    (session, held_until): (&Session, Option<DateTime<Utc>>),
     now: DateTime<Utc>,
     at: DateTime<Utc>,
 ) -> Part {
@@ -115,8 +115,9 @@ fn part(
     };
     let pause = (lifetime / SWEEPS).min(LATEST);
     let next = match next {
-        Next::At(at) => Next::At(at.max(now + pause)),
-        next @ (Next::Now | Next::Never) => next,
+        Next::At(at) => Next::At(at.min(held_until.unwrap_or(at)).max(now + pause)),
+        Next::Never => held_until.map_or(Next::Never, |at| Next::At(at.max(now + pause))),
+        Next::Now => Next::Now,
     };
     Part { gone, upto, next }
 }
@@ -159,13 +160,17 @@ impl Chat {
                 self.try_commit(Change::of_records(vec![key.remove().at(claim)])).await?;
                 return Ok((0, None));
             };
-            let (rows, upto) = match lifetime(session) {
-                Some(_) => self.rows_after(id, upto, known.head.seq).await?,
-                None => (Vec::new(), upto),
+            let (rows, upto, held_until) = match lifetime(session) {
+                Some(lifetime) => {
+                    let held_until = self.expire_held(id, lifetime, now).await?;
+                    let (rows, upto) = self.rows_after(id, upto, known.head.seq).await?;
+                    (rows, upto, held_until)
+                }
+                None => (Vec::new(), upto, None),
             };
             let is_end = rows.last().is_none_or(|row| row.seq >= known.head.seq);
             let at = now.max(known.head.at);
-            let Part { mut gone, upto, next } = part(&rows, upto, is_end, session, now, at);
+            let Part { mut gone, upto, next } = part(&rows, upto, is_end, (session, held_until), now, at);
             let goes_on = matches!(next, Next::Now) && !is_last;
             let next = match next {
                 Next::Now if goes_on => Some((key.at, Some(now + LEASE))),

@@ -7,7 +7,7 @@ use std::{collections::HashMap, str::FromStr, sync::Arc};
 
 use super::{
     Chat,
-    decide::{govern::Known, policy::Operation},
+    decide::{govern::Known, policy::Operation, scope::sees},
     read::{
         lists::{self, Slice, scan},
         profiles,
@@ -267,7 +267,9 @@ impl Chat {
             let words = words(search.as_deref())?;
             let (limit, slice) = self.inner.limits.slice(page)?;
             self.permit(principal, Operation::ListSessions).await?;
-            let is_wanted = |session: &Session| session.is_active && session.archived_at.is_some() == *archived;
+            let is_wanted = |session: &Session| {
+                sees(principal, session.id) && session.is_active && session.archived_at.is_some() == *archived
+            };
             let Some(words) = words else {
                 return self.own_sessions(principal, limit, slice, *order, is_wanted).await;
             };

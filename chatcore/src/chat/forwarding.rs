@@ -4,7 +4,7 @@
 //! reader, and no event has it.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -58,12 +58,25 @@ impl Chat {
         if placed.is_empty() {
             return Ok(Origins::default());
         }
-        let ids: BTreeSet<SessionId> = placed.values().map(|place| place.session_id).collect();
+        let seen = self.seen_places(principal, placed.values().copied().collect()).await?;
+        Ok(Origins(placed.into_iter().filter(|(_, place)| seen.contains(place)).collect()))
+    }
+
+    /// Those of the places that a reader sees.
+    pub(in crate::chat) async fn seen_places(
+        &self,
+        principal: &Principal,
+        places: HashSet<MessageId>,
+    ) -> Result<HashSet<MessageId>> {
+        let ids: BTreeSet<SessionId> = places.iter().map(|place| place.session_id).collect();
+        if ids.is_empty() {
+            return Ok(places);
+        }
         let viewed = self.viewable(principal, ids.iter().copied()).await?;
         let sights: HashMap<SessionId, Sight> =
             ids.into_iter().zip(viewed).filter_map(|(id, viewed)| Some((id, viewed.ok()?.sight))).collect();
         let sees = |place: &MessageId| sights.get(&place.session_id).is_some_and(|sight| sight.sees(place.seq));
-        Ok(Origins(placed.into_iter().filter(|(_, place)| sees(place)).collect()))
+        Ok(places.into_iter().filter(sees).collect())
     }
 
     /// Says a message again in a session in which the caller may send, and returns the copy, which names the origin. The copy has the

@@ -280,7 +280,7 @@ impl Chat {
                 let Plan { events, mut writes } = admit(&known, before, kind, record)?;
                 let used = InviteRecord { uses: found.value.uses.saturating_add(1), ..(*found.value).clone() };
                 writes.push(key.put(used).at(found.version));
-                writes.push(self.hold(principal, user, turn > 0).await?);
+                writes.extend(self.admitting(principal, user, session, turn > 0).await?);
                 let event = |kind| NewEvent { actor: user.clone(), created_at: now, kind };
                 let change = Change::of(session, known.head.seq, events.into_iter().map(event).collect(), writes);
                 let Some(committed) = self.try_commit_listed(&known, change).await? else { continue };
@@ -310,7 +310,7 @@ impl Chat {
 
     /// Asks the host's policy about the holder of a code.
     pub(super) async fn permit_holder(&self, principal: &Principal, known: &Known) -> Result<()> {
-        if !self.has_policy() {
+        if !self.must_permit(principal) {
             return Ok(());
         }
         let (session, participant, action) = (known.session()?, known.actor.as_deref(), Action::JoinByInvite);

@@ -193,7 +193,7 @@ impl Chat {
                 let kind = EventKind::Participant(ParticipantEvent::Added { user_id, participant_id, role });
                 let Plan { events, writes } = admit(&known, before, kind, record)?;
                 let mut writes: Vec<Write> = closing(&key, &open).into_iter().chain(writes).collect();
-                writes.push(self.hold(principal, user, turn > 0).await?);
+                writes.extend(self.admitting(principal, user, session, turn > 0).await?);
                 let event = |kind| NewEvent { actor: principal.user_id.clone(), created_at: now, kind };
                 let change = Change::of(session, known.head.seq, events.into_iter().map(event).collect(), writes);
                 let Some(committed) = self.try_commit_listed(&known, change).await? else { continue };

@@ -115,7 +115,7 @@ impl Chat {
         page: Page<ScheduledId>,
     ) -> Result<ListPage<ScheduledMessage, ScheduledId>> {
         use_case!("scheduled_messages", async move {
-            self.enter(principal, Use::Request).await?;
+            self.enter_unscoped(principal, Use::Request).await?;
             let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
             let after = after.map(|id: ScheduledId| vec![id.part()]);
             let scan = ScheduledMessages::under(vec![principal.user_id.part()]).after(after).skip(skip).limit(wanted);
@@ -133,7 +133,7 @@ impl Chat {
     /// [`Unavailable`](Error::Unavailable) while it is being sent.
     pub async fn cancel_scheduled_message(&self, principal: &Principal, id: ScheduledId) -> Result<()> {
         use_case!("cancel_scheduled_message", async move {
-            self.enter(principal, Use::Request).await?;
+            self.enter_unscoped(principal, Use::Request).await?;
             let key = ScheduledMessages { user: principal.user_id.clone(), id };
             for _ in self.turns() {
                 let Some(found) = self.inner.store.get(&key).await? else {
@@ -165,7 +165,7 @@ impl Chat {
     /// [`LimitExceeded`](Error::LimitExceeded) beyond [`drafts`](crate::Limits::drafts).
     pub async fn set_draft(&self, principal: &Principal, id: SessionId, content: Content) -> Result<Draft> {
         use_case!("set_draft", id, async move {
-            self.enter(principal, Use::Request).await?;
+            self.enter_unscoped(principal, Use::Request).await?;
             let mut faults = Faults::default();
             faults.content(&content, &self.inner.limits);
             faults.finish()?;
@@ -188,7 +188,7 @@ impl Chat {
     /// [`Denied`](Error::Denied) when the caller may not view the session; [`DraftNotFound`](Error::DraftNotFound).
     pub async fn draft(&self, principal: &Principal, id: SessionId) -> Result<Draft> {
         use_case!("draft", id, async move {
-            self.enter(principal, Use::Request).await?;
+            self.enter_unscoped(principal, Use::Request).await?;
             self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
             let key = Drafts { user: principal.user_id.clone(), session: id };
             let found = self.inner.store.get(&key).await?.ok_or(Error::DraftNotFound)?;
@@ -202,7 +202,7 @@ impl Chat {
     /// [`Denied`](Error::Denied) when the caller may not view the session.
     pub async fn delete_draft(&self, principal: &Principal, id: SessionId) -> Result<()> {
         use_case!("delete_draft", id, async move {
-            self.enter(principal, Use::Request).await?;
+            self.enter_unscoped(principal, Use::Request).await?;
             self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
             let key = Drafts { user: principal.user_id.clone(), session: id };
             self.inner.store.commit(Change::of_records(vec![key.remove()])).await?;
@@ -216,7 +216,7 @@ impl Chat {
     /// [`Invalid`](Error::Invalid) for a page outside of the limits.
     pub async fn drafts(&self, principal: &Principal, page: Page<SessionId>) -> Result<ListPage<Draft, SessionId>> {
         use_case!("drafts", async move {
-            self.enter(principal, Use::Request).await?;
+            self.enter_unscoped(principal, Use::Request).await?;
             let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
             let after = after.map(|id: SessionId| vec![id.part()]);
             let scan = Drafts::under(vec![principal.user_id.part()]).after(after).skip(skip).limit(wanted);

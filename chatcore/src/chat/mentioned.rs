@@ -97,7 +97,7 @@ impl Chat {
     /// message that the caller reads between two pages comes twice.
     ///
     /// # Errors
-    /// [`Invalid`](Error::Invalid) for a page outside of the limits.
+    /// [`Invalid`](crate::Error::Invalid) for a page outside of the limits.
     pub async fn mentions(
         &self,
         principal: &Principal,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Chat, MessagesOf,
-    decide::history::shown_from,
+    decide::history::{Sight, shown_from},
     read::{
         batch::only,
         pages::oldest,
@@ -117,8 +117,19 @@ impl Chat {
     ) -> Result<EventPage> {
         self.enter(principal, Use::Request).await?;
         let limit = self.inner.limits.page_limit(limit)?;
-        let sight = self.allowed(id, principal, Action::View, Freshness::Fresh).await?.sight()?;
-        let store = &*self.inner.store;
+        let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+        self.page_from(principal, known.sight()?, start, limit).await
+    }
+
+    /// A page of the events that a reader sees, as a decision says.
+    pub(in crate::chat) async fn page_from(
+        &self,
+        principal: &Principal,
+        sight: Sight,
+        start: Start,
+        limit: u64,
+    ) -> Result<EventPage> {
+        let (id, store) = (sight.session_id, &*self.inner.store);
         let head = sight.head.cursor();
         let after = match start {
             Start::Now => head,

@@ -5,6 +5,9 @@ mod administering;
 mod archiving;
 mod attachments;
 mod blocks;
+mod bots;
+#[cfg(feature = "bot")]
+mod botting;
 mod bulk;
 #[cfg(feature = "admin")]
 mod counting;
@@ -22,6 +25,7 @@ mod forwarding;
 mod held;
 #[cfg(feature = "webhooks")]
 mod hooking;
+mod incoming;
 mod invites;
 mod join_requests;
 mod later;
@@ -64,6 +68,10 @@ use std::{
 
 pub use attachments::{MAX_ATTACHMENTS, MAX_METADATA_BYTES, MAX_METADATA_DEPTH};
 pub use blocks::MAX_BLOCKS;
+pub use bots::{
+    CreateBotToken, InvokeCommand, MAX_BOT_NAME_CHARS, MAX_BOT_TOKENS, MAX_BOTS, MAX_BOTS_LISTED,
+    MAX_COMMAND_DESCRIPTION_CHARS, MAX_COMMANDS, MAX_COMMANDS_LISTED, MAX_TOKEN_NAME_CHARS, MAX_TOKEN_SESSIONS,
+};
 #[cfg(feature = "admin")]
 pub(crate) use counting::Counted;
 #[cfg(feature = "accounts")]
@@ -79,7 +87,11 @@ pub use emojis::{MAX_EMOJI_URL_CHARS, MAX_EMOJIS};
 pub use finding::{FindPublicSessions, FindSessions, FoundSessions, MAX_SEARCH_CHARS, MAX_SEARCHED, PublicOrder};
 pub use held::{MAX_HELD, MAX_HELD_BY_USER};
 #[cfg(feature = "webhooks")]
-pub(crate) use hooking::{Turn, WebhookPlan};
+pub(crate) use hooking::{Heard, Turn, WebhookPlan};
+pub use incoming::{
+    CreateIncomingWebhook, IncomingCaller, MAX_INCOMING_WEBHOOKS, MAX_WEBHOOK_NAME_CHARS, PostToWebhook,
+    UpdateIncomingWebhook,
+};
 pub use invites::{CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES};
 pub use join_requests::MAX_JOIN_REQUESTS;
 pub use later::ScheduleMessage;
@@ -131,6 +143,7 @@ use crate::{
     trace::TracedStore,
 };
 use blocks::Pairs;
+use bots::KnownTokens;
 #[cfg(feature = "admin")]
 use counting::Counts;
 use decide::{
@@ -180,6 +193,7 @@ struct Inner {
     publishing: Arc<Semaphore>,
     allowances: Allowances,
     pairs: Pairs,
+    bot_tokens: KnownTokens,
     listings: Listings,
     ends: Ends,
     meter: Meter,
@@ -359,7 +373,13 @@ impl ChatBuilder {
     pub fn build(self) -> Chat {
         let Self { store, notifier, clock, permissions, policy, message_policy, on_failure, .. } = self;
         let (directory, limiter, rates, mut limits) = (self.directory, self.limiter, self.rates, self.limits);
-        let store: Arc<dyn ChatStore> = Arc::new(TracedStore(store));
+        #[cfg(feature = "webhooks")]
+        let bell = hooking::Bell::default();
+        let store: Arc<dyn ChatStore> = Arc::new(TracedStore {
+            store,
+            #[cfg(feature = "webhooks")]
+            marker: bell.marker(),
+        });
         limits.rates = rates.unwrap_or(limits.rates);
         let guard = policy.map(|policy| Guard::new(policy, limits.policy_timeout));
         let timeout = limits.policy_timeout;
@@ -404,6 +424,7 @@ impl ChatBuilder {
             publishing,
             allowances,
             pairs: Pairs::default(),
+            bot_tokens: KnownTokens::default(),
             listings: Listings::default(),
             ends: Ends::default(),
             meter,
@@ -416,7 +437,7 @@ impl ChatBuilder {
             receipts,
             typists: Typists::default(),
             #[cfg(feature = "webhooks")]
-            bell: hooking::Bell::default(),
+            bell,
             streams: Streams::default(),
             stream_gates: Gates::default(),
             resumer: Mutex::default(),

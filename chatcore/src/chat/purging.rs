@@ -236,6 +236,9 @@ impl Chat {
             };
             let deleted = gone.len();
             let has_ended = !may || done >= upto;
+            if may && has_ended {
+                self.forget_held(user, session).await?;
+            }
             let purge = Purge { done, deleted: before.deleted.saturating_add(deleted), ..before.clone() };
             let goes_on = !has_ended && !is_last;
             let mut writes = Vec::new();

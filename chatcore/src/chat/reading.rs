@@ -7,7 +7,7 @@ use std::{cmp::Reverse, str::FromStr};
 
 use super::{
     Chat,
-    decide::{govern::Known, history::Sight, policy::Operation},
+    decide::{govern::Known, history::Sight, policy::Operation, scope::sees},
     read::{
         batch::go_on,
         lists::{self, Slice},
@@ -304,6 +304,7 @@ impl Chat {
         is_wanted: impl Fn(&Session) -> bool,
     ) -> Result<ListPage<SessionSummary, SessionId>> {
         let user = &principal.user_id;
+        let is_wanted = |session: &Session| sees(principal, session.id) && is_wanted(session);
         let reader = Some((user, self.inner.clock.now()));
         let store = &*self.inner.store;
         let found = match order {

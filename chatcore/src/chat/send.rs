@@ -20,12 +20,13 @@ use super::{
     threads::Placed,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Refusal, Result},
     identity::Principal,
     limits::Use,
     model::{
-        ClientId, Content, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageStatus, MessageType,
-        NewEvent, ParticipantId, Seq, SessionId, SpeakerRole, StreamState, UserId,
+        ClientId, CommandName, Content, EventKind, HeldId, Message, MessageBody, MessageCommand, MessageEvent,
+        MessageId, MessageStatus, MessageType, NewEvent, ParticipantId, Seq, SessionId, SpeakerRole, StreamState,
+        UserId, WebhookId,
     },
     permission::Denial,
     store::{
@@ -116,6 +117,8 @@ pub(in crate::chat) enum Right {
     Participant,
     /// The sender may send, and is in the session by this stay.
     Stay(ParticipantId),
+    /// The webhook posts into its session until it is deleted. Its author is in no session.
+    Webhook(WebhookId),
     /// The host may post anywhere.
     Host,
 }
@@ -143,18 +146,45 @@ impl Saying {
         Ok(Self { body, reply_to, beside, right, client_id, fingerprint, is_reviewed })
     }
 
-    /// The same, approved by a moderator.
-    pub(super) fn reviewed(self) -> Self {
-        Self { is_reviewed: true, ..self }
+    pub(super) const fn body(&self) -> &MessageBody {
+        &self.body
     }
 
-    pub(super) const fn client_id(&self) -> Option<&ClientId> {
-        self.client_id.as_ref()
+    /// A held message that a moderator has approved. A second approval, at the same time or after a crash, finds the message of the first one.
+    pub(super) fn approved(session_id: SessionId, id: HeldId, held: Held) -> Result<Self> {
+        let Held {
+            author,
+            stay,
+            body,
+            reply_to,
+            mentions: users,
+            mentions_everybody: everybody,
+            client_id,
+            fingerprint: given,
+            reason: _,
+            held_at: _,
+            is_approved: _,
+        } = held;
+        let (reply_to, beside) = (reply_to.map(|seq| MessageId { session_id, seq }), Beside { users, everybody });
+        let (client_id, fingerprint) = match client_id {
+            Some(client_id) => (client_id, given),
+            None => {
+                let own = ClientId::new(format!("held:{id}")).map_err(|_| Error::Internal)?;
+                (own, Some(fingerprint(&body, reply_to, &beside)?))
+            }
+        };
+        let right = author.webhook().map_or(Right::Stay(stay), Right::Webhook);
+        let client_id = Some(client_id);
+        Ok(Self { body, reply_to, beside, right, client_id, fingerprint, is_reviewed: true })
+    }
+
+    pub(super) fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
     }
 
     /// The message as it is kept for approval, without what the session and the policy say of it.
     pub(super) fn held(&self, author: UserId, stay: ParticipantId, held_at: DateTime<Utc>) -> Held {
-        let Self { body, reply_to, beside, right: _, client_id, fingerprint: _, is_reviewed: _ } = self;
+        let Self { body, reply_to, beside, right: _, client_id, fingerprint, is_reviewed: _ } = self;
         let Beside { users, everybody } = beside.clone();
         Held {
             author,
@@ -164,6 +194,7 @@ impl Saying {
             mentions: users,
             mentions_everybody: everybody,
             client_id: client_id.clone(),
+            fingerprint: fingerprint.clone(),
             reason: None,
             held_at,
             is_approved: false,
@@ -173,9 +204,10 @@ impl Saying {
     /// A message that is written in parts.
     pub(super) fn streamed(message: SendMessage) -> Result<Self> {
         let saying = Self::new(message, Right::Participant)?;
+        // The text is reviewed at its end. The metadata are shown before.
+        let is_reviewed = saying.body.metadata.is_none();
         let body = MessageBody { stream: Some(StreamState::Streaming), ..saying.body };
-        // The text is reviewed at its end.
-        Ok(Self { body, is_reviewed: true, ..saying })
+        Ok(Self { body, is_reviewed, ..saying })
     }
 
     /// A copy of a message. A retry names the same message, whatever it says by then.
@@ -185,8 +217,21 @@ impl Saying {
         Ok(Self { body, reply_to, beside, right, client_id, fingerprint, is_reviewed: false })
     }
 
+    /// A message that invokes a command of a bot. A retry gives the same name, arguments and bot, whatever bots the session has by then.
+    pub(super) fn invoking(
+        text: String,
+        command: Option<MessageCommand>,
+        invoked: &Invoked<'_>,
+        client_id: Option<ClientId>,
+    ) -> Result<Self> {
+        let fingerprint = client_id.as_ref().map(|_| digest(invoked)).transpose()?;
+        let body = MessageBody { command, ..MessageBody::new(Content::Text(text)) };
+        let (reply_to, beside, right) = (None, Beside::default(), Right::Participant);
+        Ok(Self { body, reply_to, beside, right, client_id, fingerprint, is_reviewed: false })
+    }
+
     /// The record that a client id is used.
-    fn claim(&self, session: SessionId, user: &UserId) -> Option<ClientIds> {
+    pub(super) fn claim(&self, session: SessionId, user: &UserId) -> Option<ClientIds> {
         self.client_id.clone().map(|client_id| ClientIds { session, user: user.clone(), client_id })
     }
 }
@@ -202,6 +247,20 @@ struct Given<'a> {
     mentioned: &'a [UserId],
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     mentions_everybody: bool,
+}
+
+/// What the fingerprint of a command is made of, as the sender gave it.
+#[derive(Serialize)]
+pub(super) struct Invoked<'a> {
+    pub(super) invoked: &'a CommandName,
+    pub(super) arguments: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bot_id: Option<&'a UserId>,
+}
+
+/// The refusal of a message that would have to wait for approval and cannot.
+pub(super) fn refusal(detail: &'static str) -> Error {
+    Error::RefusedByHost(Refusal::new(Code::RefusedByHost.as_str(), detail))
 }
 
 /// What the fingerprint of a copy is made of.
@@ -230,7 +289,7 @@ fn engagement(known: &Known, right: Right) -> Option<Write> {
             let key = Participants { session: record.session_id, user: record.user_id.clone() };
             Some(key.put(ParticipantRecord { is_engaged: true, ..record }))
         }
-        Right::Host => None,
+        Right::Webhook(_) | Right::Host => None,
     }
 }
 
@@ -280,30 +339,37 @@ impl Chat {
     }
 
     /// Facts on which a message may be sent.
-    async fn sendable(
+    pub(super) async fn sendable(
         &self,
         id: SessionId,
         principal: &Principal,
         saying: &Saying,
         freshness: Freshness,
     ) -> Result<Known> {
-        let known = match saying.right {
+        let stay = match saying.right {
             Right::Host => return self.active(id, &principal.user_id, freshness).await,
-            Right::Participant => self.allowed(id, principal, Tried::sending(&saying.body), freshness).await?,
-            Right::Stay(stay) => {
-                let tried = || Tried::sending(&saying.body);
-                let is_of = |known: &Known| known.actor.as_deref().is_some_and(|record| record.id == stay);
-                let mut known = self.allowed(id, principal, tried(), freshness).await?;
-                if !is_of(&known) {
-                    // Cached facts may be of before the stay.
-                    known = self.allowed(id, principal, tried(), Freshness::Fresh).await?;
-                }
-                if !is_of(&known) {
-                    return Err(Error::Denied(Denial::NotParticipant));
-                }
-                known
+            Right::Webhook(webhook) => {
+                return self.postable((id, webhook), principal, &saying.body, freshness).await;
             }
+            Right::Participant => None,
+            Right::Stay(stay) => Some(stay),
         };
+        let tried = || Tried::sending(&saying.body);
+        let is_of =
+            |known: &Known| stay.is_none_or(|stay| known.actor.as_deref().is_some_and(|record| record.id == stay));
+        // The bot of a command is a part of the decision, so that no command follows the removal of its bot.
+        let is_heard = |known: &Known| saying.body.command.is_none() || known.has_active_target();
+        let mut known = self.allowed(id, principal, tried(), freshness).await?;
+        if freshness == Freshness::Cached && !(is_of(&known) && is_heard(&known)) {
+            // Cached facts may be of before the stay, or before the bot came.
+            known = self.allowed(id, principal, tried(), Freshness::Fresh).await?;
+        }
+        if !is_of(&known) {
+            return Err(Error::Denied(Denial::NotParticipant));
+        }
+        if !is_heard(&known) {
+            return Err(Error::CommandNotFound);
+        }
         self.may_write_to(principal, &known).await?;
         Ok(known)
     }
@@ -350,7 +416,7 @@ impl Chat {
                 },
             };
             let addressed = match saying.right {
-                Right::Host => Addressed::default(),
+                Right::Webhook(_) | Right::Host => Addressed::default(),
                 // A copy mentions nobody.
                 Right::Participant | Right::Stay(_) if saying.body.origin.is_some() => Addressed::default(),
                 Right::Participant | Right::Stay(_) => {
@@ -373,7 +439,8 @@ impl Chat {
             let kind = EventKind::Message(sent);
             let pace = match saying.right {
                 Right::Participant | Right::Stay(_) => self.paced(&known, user, now).await,
-                Right::Host => Ok(None),
+                // A webhook has a rate of its own.
+                Right::Webhook(_) | Right::Host => Ok(None),
             };
             let pace = match pace {
                 // A retry of a message that was sent is no second one.
@@ -450,6 +517,11 @@ impl Chat {
         let session = known.session.as_ref().ok_or(Error::Internal)?;
         let error = match self.review(principal, session, &saying.body, false).await? {
             Verdict::Allow => return Ok(None),
+            // A streamed message has no text yet, and nobody sees it before it begins.
+            Verdict::Change(_) if saying.body.is_streaming() => return Ok(None),
+            Verdict::Hold(_) if saying.body.is_streaming() => {
+                refusal("a moderator would have to approve this message; a message in parts cannot wait")
+            }
             Verdict::Change(content) => {
                 let mut faults = Faults::default();
                 faults.content(&content, &self.inner.limits);
@@ -462,7 +534,10 @@ impl Chat {
                     Err(Error::MessageHeld) => {}
                     sent => return sent.map(Some),
                 }
-                self.keep_held(known, &principal.user_id, saying, reason).await?;
+                if !self.has_reviewer(known, &principal.user_id).await? {
+                    return Err(refusal("this message needs an approval, and nobody else can approve messages here"));
+                }
+                self.keep_held(known, principal, saying, reason).await?;
                 return Err(Error::MessageHeld);
             }
             Verdict::Refuse(refusal) => Error::RefusedByHost(refusal),
@@ -501,8 +576,8 @@ impl Chat {
         let seq = used.value.seq.unwrap_or(used.at);
         let is_seen = |known: &Known| match saying.right {
             Right::Participant | Right::Stay(_) => known.sight().is_ok_and(|sight| sight.sees(seq)),
-            // The host is in no session, and sees what it posted.
-            Right::Host => true,
+            // They are in no session, and see what they posted.
+            Right::Webhook(_) | Right::Host => true,
         };
         // The retry is authorised afresh: a cached permission is good for a commit, which notices when it no longer
         // holds, and not for showing what is there.

@@ -1,18 +1,18 @@
 //! What the optional services use of the chat besides its use cases.
 
-#[cfg(any(feature = "accounts", feature = "admin", feature = "webhooks"))]
+#[cfg(any(feature = "accounts", feature = "admin", feature = "bot", feature = "webhooks"))]
 use std::sync::Arc;
 #[cfg(feature = "accounts")]
 use std::{sync::atomic::Ordering, time::Duration};
 
-#[cfg(any(feature = "accounts", feature = "admin", feature = "webhooks"))]
+#[cfg(any(feature = "accounts", feature = "admin", feature = "bot", feature = "webhooks"))]
 use super::Chat;
 #[cfg(feature = "accounts")]
 use crate::model::UserId;
-#[cfg(any(feature = "accounts", feature = "admin", feature = "webhooks"))]
+#[cfg(any(feature = "accounts", feature = "admin", feature = "bot", feature = "webhooks"))]
 use crate::store::ChatStore;
 
-#[cfg(any(feature = "accounts", feature = "admin", feature = "webhooks"))]
+#[cfg(any(feature = "accounts", feature = "admin", feature = "bot", feature = "webhooks"))]
 impl Chat {
     pub(crate) fn store(&self) -> &Arc<dyn ChatStore> {
         &self.inner.store

@@ -187,8 +187,8 @@ impl Chat {
         let mut attempt = 0;
         let committed = loop {
             attempt += 1;
-            let hold = self.hold(principal, &principal.user_id, attempt > 1).await?;
-            let change = Change::of(id, 0, vec![event.clone()], [writes.clone(), vec![hold]].concat());
+            let admitting = self.admitting(principal, &principal.user_id, id, attempt > 1).await?;
+            let change = Change::of(id, 0, vec![event.clone()], [writes.clone(), admitting].concat());
             let committed = self.inner.store.commit(change).await;
             if session.is_joinable() {
                 self.inner.listings.changed();
@@ -327,7 +327,7 @@ impl Chat {
             faults.finish()?;
             let action =
                 Action::Update { session_type: changes.session_type, max_participants: changes.max_participants };
-            if self.has_policy() {
+            if self.must_permit(principal) {
                 // The answer shows the session. Once the change is made it is too late to refuse that.
                 self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
             }

@@ -12,9 +12,9 @@ use super::{
 use crate::{
     error::{Code, Error, FieldError, Result},
     identity::{LEEWAY, Principal},
-    model::{Ban, EndedLogin, LoginId, RemovalReason, UserId, UserStanding, visible::is_visible},
+    model::{Ban, EndedLogin, LoginId, RemovalReason, SessionId, UserId, UserStanding, visible::is_visible},
     notify::Hint,
-    store::{Change, DepartureTask, Standings, StoreError, TypedKey, Version, Write},
+    store::{Change, DepartureTask, Listed, SessionBots, Standings, StoreError, TypedKey, Version, Write},
 };
 
 /// Ended logins that are remembered of one user. Beyond that, the one that began first ends all logins that began before it.
@@ -127,6 +127,12 @@ impl StandingDraft {
     /// Whether a ban is in force.
     fn is_banned(&self) -> bool {
         self.standing.banned_at(self.now).is_some()
+    }
+
+    /// The user is a bot.
+    pub(in crate::chat) const fn of_a_bot(mut self) -> Self {
+        self.standing.is_bot = true;
+        self
     }
 
     /// `None` where there is no ban.
@@ -284,6 +290,9 @@ impl Chat {
         };
         let authority = by.map(|by| by.authority);
         let Some(version) = self.commit_standing(user, change, beside, authority).await? else { return Ok(()) };
+        if let DepartureTask::Remove { .. } = task {
+            self.silence_bots_of(user).await;
+        }
         // The mark is made: an error must not say that nothing was changed.
         match self.depart(user, Some(version), PATIENCE).await {
             Ok(Departed::Done) => return Ok(()),
@@ -317,7 +326,13 @@ impl Chat {
 
     /// The write by which an admission holds the standing on which it was decided: where the standing changes before the commit,
     /// the commit fails with a conflict, and the admission is decided again on a `fresh` standing. A denial is always fresh.
+    #[cfg(any(feature = "accounts", feature = "admin"))]
     pub(crate) async fn hold(&self, principal: &Principal, user: &UserId, fresh: bool) -> Result<Write> {
+        Ok(self.held_standing(principal, user, fresh).await?.0)
+    }
+
+    /// The same, and whether the user is a bot.
+    async fn held_standing(&self, principal: &Principal, user: &UserId, fresh: bool) -> Result<(Write, bool)> {
         let standings = &self.inner.standings;
         let decide = |seen: &Seen| {
             let now = self.inner.clock.now();
@@ -335,11 +350,25 @@ impl Chat {
         }
         decide(&seen)?;
         let key = Standings { user: user.clone() };
-        Ok(match seen.version {
+        let write = match seen.version {
             Some(version) => key.hold(version),
             // An earlier version saw the user and kept no standing.
             None => key.put(UserStanding::default()).absent(),
-        })
+        };
+        Ok((write, seen.standing.is_bot))
+    }
+
+    /// The writes of an admission beside those of the participant: [`hold`](Self::hold), and for a bot its entry among the bots of the session.
+    pub(in crate::chat) async fn admitting(
+        &self,
+        principal: &Principal,
+        user: &UserId,
+        session: SessionId,
+        fresh: bool,
+    ) -> Result<Vec<Write>> {
+        let (held, is_bot) = self.held_standing(principal, user, fresh).await?;
+        let listed = is_bot.then(|| SessionBots { session, bot: user.clone() }.put(Listed));
+        Ok([held].into_iter().chain(listed).collect())
     }
 
     /// Commits a change of a user's blocks. The standing counts it, so each process in which the user has streams learns of it.

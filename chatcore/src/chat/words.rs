@@ -1,9 +1,14 @@
 //! A message policy of lists: words and links.
 
+mod folding;
+mod hosts;
+
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use linkify::{LinkFinder, LinkKind};
+
+use folding::Part;
+use hosts::{Address, Name, addresses, host, names};
 
 use super::{MessageDraft, MessagePolicy, Verdict};
 use crate::{error::Refusal, model::Content};
@@ -16,11 +21,12 @@ pub enum OnMatch {
     Refuse,
     /// It waits for the approval of an owner or admin.
     Hold,
-    /// Each letter of the word, or each character of the link, becomes an asterisk.
+    /// Each character of the word or of the link becomes an asterisk. In the name of an attachment it is refused, since a policy cannot change
+    /// that.
     Mask,
 }
 
-/// The links that a [`ListPolicy`] lets pass. A domain stands for its subdomains, too.
+/// The links that a [`ListPolicy`] lets pass. A domain stands for its subdomains, too, and is in ASCII.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 enum Links {
     #[default]
@@ -33,9 +39,18 @@ enum Links {
 
 /// A [`MessagePolicy`] of word lists and link lists.
 ///
-/// A word is a sequence of letters and digits. It matches as a whole, whatever the case of its letters: `ass` does not match `class`. Links are
-/// the `http` and `https` addresses that messages mark as links, and addresses without a scheme such as `example.com/offer`. Encrypted content
-/// passes, since the server cannot read it.
+/// It reads the text of a message and the names of its attachments, and no metadata. Encrypted content passes, since the server cannot read it.
+///
+/// **Words.** A word is a sequence of letters and digits. It matches as a whole: `ass` does not match `class`. The case of its letters makes no
+/// difference, nor do accents, characters that are not drawn, and other forms of a letter, such as a full-width one.
+///
+/// **Links** are read as a browser reads them, and compared by their hosts: also hosts in other scripts, in punycode, and with escaped letters.
+/// - An `http` or `https` address goes up to white space, `<`, `>` or a quotation mark. An address within another one is one more link. Where the
+///   host of an address cannot be read, the address is not among those that [`only_links`](Self::only_links) lets pass. A text with more than 200
+///   addresses does not pass at all.
+/// - A name without a scheme is found by [`no_links`](Self::no_links) wherever it stands, but for e-mail addresses. `only_links` takes it as
+///   a link where it begins with `www.` or has a path, such as `example.com/offer`. So `main.rs` and `example.com` pass, and `Node.js/React` does
+///   not.
 ///
 /// ```
 /// use chatcore::chat::{ListPolicy, OnMatch};
@@ -52,30 +67,14 @@ pub struct ListPolicy {
     on_link: OnMatch,
 }
 
-fn folded(text: &str) -> String {
-    text.chars().flat_map(char::to_lowercase).collect()
-}
-
 fn domains(domains: impl IntoIterator<Item = impl AsRef<str>>) -> HashSet<String> {
-    domains.into_iter().map(|domain| folded(domain.as_ref().trim().trim_matches('.'))).collect()
-}
-
-/// The host of a link, in small letters; `None` where there is none.
-fn host(link: &str) -> Option<String> {
-    let rest = link.split_once("://").map_or(link, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#', '\\']).next()?;
-    let host = authority.rsplit('@').next()?;
-    let host = host.split(':').next()?.trim_matches('.');
-    (!host.is_empty()).then(|| folded(host))
+    domains.into_iter().filter_map(|domain| host(domain.as_ref().trim().trim_matches('.'))).collect()
 }
 
 fn is_within(host: &str, domains: &HashSet<String>) -> bool {
     std::iter::successors(Some(host), |host| host.split_once('.').map(|(_, parent)| parent))
         .any(|host| domains.contains(host))
 }
-
-/// A part of a text, in bytes.
-type Part = (usize, usize);
 
 /// The text with an asterisk in the place of each character of the parts.
 fn masked(text: &str, parts: &[Part]) -> String {
@@ -93,12 +92,12 @@ impl ListPolicy {
     /// Finds these words. An entry that is not one word of letters and digits matches nothing.
     #[must_use]
     pub fn words(mut self, words: impl IntoIterator<Item = impl AsRef<str>>, on_match: OnMatch) -> Self {
-        self.words = words.into_iter().map(|word| folded(word.as_ref().trim())).collect();
+        self.words = words.into_iter().map(|word| folding::word(word.as_ref().trim())).collect();
         self.on_word = on_match;
         self
     }
 
-    /// Finds links to these domains and their subdomains.
+    /// Finds links to these domains and their subdomains. An entry that is no domain matches nothing.
     #[must_use]
     pub fn no_links(mut self, to: impl IntoIterator<Item = impl AsRef<str>>, on_match: OnMatch) -> Self {
         (self.links, self.on_link) = (Links::But(domains(to)), on_match);
@@ -113,50 +112,36 @@ impl ListPolicy {
     }
 
     fn listed_words(&self, text: &str) -> Vec<Part> {
-        if self.words.is_empty() {
-            return Vec::new();
-        }
-        let mut found = Vec::new();
-        let mut start = None;
-        for (at, sign) in text.char_indices().chain([(text.len(), ' ')]) {
-            match (start, sign.is_alphanumeric()) {
-                (None, true) => start = Some(at),
-                (Some(from), false) => {
-                    if text.get(from..at).is_some_and(|word| self.words.contains(&folded(word))) {
-                        found.push((from, at));
-                    }
-                    start = None;
-                }
-                (None, false) | (Some(_), true) => {}
-            }
-        }
-        found
+        if self.words.is_empty() { Vec::new() } else { folding::words(text, |word| self.words.contains(word)) }
     }
 
     fn listed_links(&self, text: &str) -> Vec<Part> {
-        let is_listed: &dyn Fn(&str) -> bool = match &self.links {
-            Links::All => return Vec::new(),
-            Links::But(domains) => &|host| is_within(host, domains),
-            Links::Only(domains) => &|host| !is_within(host, domains),
-        };
-        let mut finder = LinkFinder::new();
-        finder.kinds(&[LinkKind::Url]).url_must_have_scheme(false);
-        let listed = |link: &linkify::Link<'_>| host(link.as_str()).is_some_and(|host| is_listed(&host));
-        finder.links(text).filter(listed).map(|link| (link.start(), link.end())).collect()
+        if self.links == Links::All {
+            return Vec::new();
+        }
+        let Some(addresses) = addresses(text) else { return vec![(0, text.len())] };
+        let names = names(text, &addresses);
+        let addresses = addresses.iter().filter(|address| self.links.lists(address)).map(|address| address.part);
+        addresses.chain(names.iter().filter(|name| self.links.lists_name(name)).map(|name| name.part)).collect()
     }
 
-    /// The verdict on a text.
-    fn verdict(&self, text: &str) -> Verdict {
+    /// The verdict on a text and the names of attachments.
+    fn verdict(&self, text: &str, names: &[&str]) -> Verdict {
+        let word = ("WORD_NOT_ALLOWED", "leave out the word that is not allowed here");
+        let link = ("LINK_NOT_ALLOWED", "leave out the link that is not allowed here");
+        let in_names = |found: &dyn Fn(&str) -> Vec<Part>| names.iter().any(|name| !found(name).is_empty());
         let found = [
-            (self.listed_words(text), self.on_word, "WORD_NOT_ALLOWED", "leave out the word that is not allowed here"),
-            (self.listed_links(text), self.on_link, "LINK_NOT_ALLOWED", "leave out the link that is not allowed here"),
+            (self.listed_words(text), in_names(&|name| self.listed_words(name)), self.on_word, word),
+            (self.listed_links(text), in_names(&|name| self.listed_links(name)), self.on_link, link),
         ];
         let mut masks = Vec::new();
         let mut is_held = None;
-        for (parts, on_match, code, detail) in found.into_iter().filter(|(parts, ..)| !parts.is_empty()) {
+        for (parts, is_named, on_match, (code, detail)) in found {
             match on_match {
+                _ if parts.is_empty() && !is_named => {}
                 OnMatch::Refuse => return Verdict::Refuse(Refusal::new(code, detail)),
                 OnMatch::Hold => is_held = Some(code),
+                OnMatch::Mask if is_named => return Verdict::Refuse(Refusal::new(code, detail)),
                 OnMatch::Mask => masks.extend(parts),
             }
         }
@@ -168,13 +153,36 @@ impl ListPolicy {
     }
 }
 
+impl Links {
+    /// Whether an address is found.
+    fn lists(&self, Address { part: _, host, begin }: &Address) -> bool {
+        let is_in = |host: &Option<String>, domains| host.as_ref().is_some_and(|host| is_within(host, domains));
+        match self {
+            Self::All => false,
+            Self::But(domains) => is_in(host, domains) || is_in(begin, domains),
+            Self::Only(domains) => !is_in(host, domains),
+        }
+    }
+
+    /// Whether a name without a scheme is found.
+    fn lists_name(&self, Name { part: _, host, is_address }: &Name) -> bool {
+        match self {
+            Self::All => false,
+            Self::But(domains) => is_within(host, domains),
+            Self::Only(domains) => *is_address && !is_within(host, domains),
+        }
+    }
+}
+
 #[async_trait]
 impl MessagePolicy for ListPolicy {
     async fn review(&self, draft: &MessageDraft) -> Verdict {
-        match &draft.body.content {
-            Content::Text(text) => self.verdict(text),
-            Content::Encrypted(_) | Content::Deleted => Verdict::Allow,
-        }
+        let text = match &draft.body.content {
+            Content::Text(text) => text,
+            Content::Encrypted(_) | Content::Deleted => "",
+        };
+        let names: Vec<&str> = draft.body.attachments.iter().map(|attachment| attachment.name.as_str()).collect();
+        self.verdict(text, &names)
     }
 }
 
@@ -200,12 +208,36 @@ mod tests {
             ("ass", "***"),
             ("GRÖSSE größe GRÖẞE", "GRÖSSE ***** *****"),
             ("(ass)ass_ass", "(***)***_***"),
+            // In the decomposed form, with accents, and with characters that are not drawn.
+            ("gro\u{308}\u{df}e!", "******!"),
+            ("\u{e1}ss a\u{301}ss\u{301}.", "*** *****."),
+            ("a\u{200b}s\u{ad}s a\u{336}s\u{336}s", "***** *****"),
+            ("\u{ff21}\u{ff53}\u{ff53} \u{212b}ss", "*** ***"),
+            // No words of the list.
+            ("cl\u{200b}ass a s s", "allow"),
             ("assassin as s", "allow"),
             ("", "allow"),
         ] {
-            assert_eq!(code(policy.verdict(text)), verdict, "{text}");
+            assert_eq!(code(policy.verdict(text, &[])), verdict, "{text}");
         }
     }
+
+    /// A vowel sign or a voicing mark makes another word. It is the same word in each form.
+    #[test]
+    fn marks_that_are_no_accents_make_a_difference() {
+        let policy = ListPolicy::new().words(["\u{915}\u{93f}", "\u{304c}\u{304d}"], OnMatch::Mask);
+        for (text, verdict) in [
+            ("\u{915}\u{93f}", "**"),
+            ("\u{915}\u{940} \u{915}", "allow"),
+            ("\u{304b}\u{3099}\u{304d}", "***"),
+            ("\u{304b}\u{304d}", "allow"),
+        ] {
+            assert_eq!(code(policy.verdict(text, &[])), verdict, "{text}");
+        }
+    }
+
+    const NO: &str = "refuse LINK_NOT_ALLOWED";
+    const ONLY: &str = "hold LINK_NOT_ALLOWED";
 
     #[test]
     fn a_domain_stands_for_its_subdomains_only() {
@@ -220,18 +252,84 @@ mod tests {
             ("https://notevil.com", "allow", "hold LINK_NOT_ALLOWED"),
             ("https://www.good.com./a", "allow", "allow"),
             ("no link", "allow", "allow"),
+            ("https://\u{ff45}vil.com", NO, ONLY),
+            ("https://evil\u{3002}com", NO, ONLY),
+            ("https://ev\u{ad}il.com", NO, ONLY),
+            ("https://evil%2ecom", NO, ONLY),
+            ("https://a_.evil.com/x", NO, ONLY),
+            ("https://-a.evil.com", NO, ONLY),
+            ("https:///evil.com", NO, ONLY),
+            ("https:\\\\evil.com\\x", NO, ONLY),
+            ("xhttps:evil.com", NO, ONLY),
+            ("https://evil.com\u{3001}x https://evil.com'x", NO, ONLY),
+            ("https://good.com/?to=https://evil.com", NO, ONLY),
+            ("https://3232235777/", "allow", ONLY),
+            ("https://[2606:4700::1]/", "allow", ONLY),
+            ("https://a^b", "allow", ONLY),
+            ("(https://good.com), [https://good.com] <https://good.com>", "allow", "allow"),
+            ("\"https://good.com\" https://good.com\u{1f600}", "allow", "allow"),
+            ("http: and https:// are schemes", "allow", "allow"),
+            // Without a scheme.
+            ("Evil.com", NO, "allow"),
+            ("x/evil.com?", NO, "allow"),
+            ("www.evil.com", NO, ONLY),
+            ("evil.com:80/x", NO, ONLY),
+            ("//evil.com/", NO, ONLY),
+            ("bob@evil.com", "allow", "allow"),
+            ("www.good.com good.com/x", "allow", "allow"),
+            ("Node.js main.rs src/main.rs/x hello.How are you 1.5/2 e.g. 3.14", "allow", "allow"),
         ] {
-            assert_eq!(code(no.verdict(text)), by_no, "{text}");
-            assert_eq!(code(only.verdict(text)), by_only, "{text}");
+            assert_eq!(code(no.verdict(text, &[])), by_no, "{text}");
+            assert_eq!(code(only.verdict(text, &[])), by_only, "{text}");
         }
+    }
+
+    #[test]
+    fn a_domain_is_the_same_in_its_script_and_in_ascii() {
+        for entry in ["b\u{fc}cher.example", "xn--bcher-kva.example"] {
+            let no = ListPolicy::new().no_links([entry], OnMatch::Mask);
+            let only = ListPolicy::new().only_links([entry], OnMatch::Refuse);
+            for (text, masked) in [
+                ("an https://B\u{dc}CHER.example/x!", format!("an {}!", "*".repeat(24))),
+                ("an http://xn--bcher-kva.example.", format!("an {}.", "*".repeat(28))),
+                ("bu\u{308}cher.example/x y", format!("{} y", "*".repeat(17))),
+            ] {
+                assert_eq!(code(no.verdict(text, &[])), masked, "{entry} {text}");
+                assert_eq!(code(only.verdict(text, &[])), "allow", "{entry} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_attachments_are_read_and_cannot_be_masked() {
+        for (on_match, verdict) in [(OnMatch::Refuse, "refuse"), (OnMatch::Hold, "hold"), (OnMatch::Mask, "refuse")] {
+            let policy = ListPolicy::new().words(["spam"], on_match).no_links(["evil.com"], on_match);
+            assert_eq!(code(policy.verdict("", &["a.pdf", "Spam.pdf"])), format!("{verdict} WORD_NOT_ALLOWED"));
+            assert_eq!(code(policy.verdict("", &["see evil.com"])), format!("{verdict} LINK_NOT_ALLOWED"));
+            assert_eq!(code(policy.verdict("fine", &["a.pdf"])), "allow");
+        }
+    }
+
+    /// No text makes a policy slow, or breaks it.
+    #[test]
+    fn long_texts_of_one_kind_are_read_quickly() {
+        let policy = ListPolicy::new().words(["spam"], OnMatch::Mask).only_links(["good.com"], OnMatch::Hold);
+        let begun = std::time::Instant::now();
+        for part in ["http:", "https://a", "a.", "a.b/", "\u{301}", "\u{fdfa}", "@a.b", "%2e", "\u{200b}."] {
+            let text: String = part.chars().cycle().take(8_000).collect();
+            let _ = policy.verdict(&text, &[]);
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert_eq!(code(policy.verdict(&"https://good.com ".repeat(200), &[])), "allow");
+        assert_eq!(code(policy.verdict(&"https://good.com ".repeat(201), &[])), ONLY);
     }
 
     #[test]
     fn the_strictest_outcome_wins() {
         let policy = ListPolicy::new().words(["spam"], OnMatch::Mask).only_links([""; 0], OnMatch::Hold);
-        assert_eq!(code(policy.verdict("spam")), "****");
-        assert_eq!(code(policy.verdict("spam https://a.example")), "hold LINK_NOT_ALLOWED");
+        assert_eq!(code(policy.verdict("spam", &[])), "****");
+        assert_eq!(code(policy.verdict("spam https://a.example", &[])), "hold LINK_NOT_ALLOWED");
         let policy = policy.words(["spam"], OnMatch::Refuse);
-        assert_eq!(code(policy.verdict("spam https://a.example")), "refuse WORD_NOT_ALLOWED");
+        assert_eq!(code(policy.verdict("spam https://a.example", &[])), "refuse WORD_NOT_ALLOWED");
     }
 }

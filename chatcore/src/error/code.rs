@@ -107,6 +107,12 @@ codes! {
     HeldMessageNotFound = "HELD_MESSAGE_NOT_FOUND", 404, 4404, "Held message not found";
     AuthorCannotSend = "AUTHOR_CANNOT_SEND", 409, 4409, "Author may not send";
     DraftNotFound = "DRAFT_NOT_FOUND", 404, 4404, "Draft not found";
+    CommandNotFound = "COMMAND_NOT_FOUND", 404, 4404, "Command not found";
+    CommandAmbiguous = "COMMAND_AMBIGUOUS", 409, 4409, "Several bots have the command";
+    BotNotFound = "BOT_NOT_FOUND", 404, 4404, "Bot not found";
+    BotTokenNotFound = "BOT_TOKEN_NOT_FOUND", 404, 4404, "Token of a bot not found";
+    BotRequired = "BOT_REQUIRED", 403, 4403, "Bot required";
+    OutOfScope = "OUT_OF_SCOPE", 403, 4403, "Out of the token's scope";
     MessageTooLong = "MESSAGE_TOO_LONG", 422, 4400, "Message too long";
     MessageEditDenied = "MESSAGE_EDIT_DENIED", 403, 4403, "Message of somebody else";
     MessageDeleteDenied = "MESSAGE_DELETE_DENIED", 403, 4403, "Message may not be deleted";

@@ -1,5 +1,6 @@
 //! Who is calling.
 
+mod bots;
 mod directory;
 #[cfg(feature = "jwt")]
 mod issuers;
@@ -14,6 +15,7 @@ mod keys;
 mod principal;
 #[cfg(feature = "jwt")]
 mod received;
+mod scope;
 #[cfg(feature = "jwt")]
 mod token;
 
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use bots::BotAuthenticator;
 pub use directory::{DirectoryUser, UserDirectory};
 #[cfg(feature = "jwt")]
 pub use issuers::{ClaimMap, InvalidIssuers, Issuer, IssuersAuthenticator};
@@ -34,6 +37,7 @@ pub use jwt::{Audience, Claims, JwtAuthenticator, JwtIssuer, MIN_SECRET_BYTES, W
 pub use keys::{InvalidKeySet, KeySet};
 pub(crate) use principal::{LEEWAY, Said};
 pub use principal::{Principal, SystemRole};
+pub use scope::Scope;
 
 use crate::error::{Error, Result};
 

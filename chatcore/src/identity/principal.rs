@@ -1,8 +1,11 @@
 //! The caller of a use case.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::Scope;
 use crate::model::{
     LoginId, UserId,
     visible::{ends_line, is_visible, turns_text},
@@ -57,6 +60,8 @@ pub struct Principal {
     pub login_id: Option<LoginId>,
     /// When this ends: use cases are refused and streams end from then on. `None` for never.
     pub expires_at: Option<DateTime<Utc>>,
+    /// What the caller's token is good for; `None` for everything that the user may do.
+    pub scope: Option<Arc<Scope>>,
 }
 
 impl Principal {
@@ -73,7 +78,15 @@ impl Principal {
             issued_at: Utc::now(),
             login_id: None,
             expires_at: None,
+            scope: None,
         }
+    }
+
+    /// The same with a scope.
+    #[must_use]
+    pub fn within(mut self, scope: Scope) -> Self {
+        self.scope = Some(Arc::new(scope));
+        self
     }
 
     /// The same with a name to show.

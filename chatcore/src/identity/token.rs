@@ -77,5 +77,6 @@ pub(super) fn principal(received: Received, prefix: &str, now: DateTime<Utc>) ->
         // A stream ends when its token does. A token that is shown within the leeway is good until that is over, or
         // the use cases would refuse what was accepted here.
         expires_at: Some(if exp <= now { last } else { exp }),
+        scope: None,
     })
 }

@@ -76,6 +76,8 @@ buckets! {
     Uploads = uploads;
     /// Reports that one user makes.
     Reports = reports;
+    /// Messages that one incoming webhook posts. They take nothing from another bucket.
+    Hooks = hooks;
     /// Accounts that are registered from one network address.
     Registrations = registrations;
     /// Pictures that one network address asks for. They take nothing from the bucket below, so that a page with many pictures leaves the
@@ -130,7 +132,7 @@ impl RateLimits {
 impl Default for RateLimits {
     /// 600 requests at once and 20 a second, for each user, and for each address of callers without a valid token; as many pictures
     /// for each address; 60 searches a minute; 500 parts of streamed messages at once and 100 a second; 10 uploads an hour; 10 registrations an hour;
-    /// 60 reports an hour. Messages, signals and frames have no limit beside that of requests.
+    /// 60 reports an hour; 60 messages a minute of each incoming webhook. Messages, signals and frames have no limit beside that of requests.
     fn default() -> Self {
         let requests = Some(Rate::new(600, Duration::from_millis(50)));
         Self {
@@ -140,6 +142,7 @@ impl Default for RateLimits {
             uploads: within(HOUR, 10),
             registrations: within(HOUR, 10),
             reports: within(HOUR, 60),
+            hooks: within(MINUTE, 60),
             pictures: requests,
             unknown: requests,
             ..Self::off()

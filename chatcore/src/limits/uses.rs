@@ -35,6 +35,8 @@ uses! {
     Code = Requests, Searches;
     /// Something is reported.
     Report = Requests, Reports;
+    /// An incoming webhook posts a message.
+    Hook = Hooks;
     /// A file is uploaded.
     #[cfg_attr(not(feature = "avatars"), allow(dead_code, reason = "users upload pictures"))]
     Upload = Requests, Uploads;

@@ -102,7 +102,8 @@ pub enum SessionEvent {
         /// The user who had asked.
         user_id: UserId,
     },
-    /// The actor created, changed or deleted a webhook. So the participants know that events are sent to another system.
+    /// The actor created, changed or deleted a webhook. So the participants know that events are sent to another system, or that another
+    /// system posts messages.
     WebhookChanged {
         /// The webhook.
         webhook_id: WebhookId,

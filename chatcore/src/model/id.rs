@@ -149,7 +149,8 @@ impl LoginId {
 /// A user id is a segment of paths, so [`new`](Self::new) refuses ids that a path does not carry safely: `.` and `..`,
 /// ids with `/` or `\`, the percent-encoded forms of these, and ids with white space at an end. A URL library, a
 /// browser or a proxy turns `DELETE …/participants/..` into a request for another resource. An id is also the name of
-/// a user who has no other, so it needs a character that can be seen. Control characters are refused, too.
+/// a user who has no other, so it needs a character that can be seen. Control characters are refused, too, and the ids of the
+/// [authors](WebhookId::author) of incoming webhooks, which no user has.
 ///
 /// [`from_stored`](Self::from_stored) reads ids that earlier versions accepted.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -159,6 +160,9 @@ pub struct UserId(Arc<str>);
 /// characters, unique per user and session.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(Arc<str>);
+
+/// What stands before the id of a webhook in the id of its author.
+const WEBHOOK_AUTHOR: &str = "webhook:";
 
 /// Why a text is no id, as the words that say what a valid one looks like.
 type Refusal = &'static str;
@@ -190,7 +194,15 @@ fn path_safe(text: &str) -> Result<(), Refusal> {
     if !is_visible(text) {
         return Err("at least 1 character that can be seen");
     }
+    if webhook_of(text).is_some() {
+        return Err("an id that is not the author of a webhook");
+    }
     Ok(())
+}
+
+/// The webhook whose author has this id.
+fn webhook_of(author: &str) -> Option<WebhookId> {
+    author.strip_prefix(WEBHOOK_AUTHOR)?.parse().ok()
 }
 
 macro_rules! text_id {
@@ -258,7 +270,21 @@ macro_rules! text_id {
 text_id!(UserId, "user id", path_safe);
 text_id!(ClientId, "client id", |_| Ok(()));
 
+impl WebhookId {
+    /// The id in whose name the webhook posts messages: `webhook:` and the webhook's id. No user has it, since [`UserId::new`] refuses it.
+    #[must_use]
+    pub fn author(self) -> UserId {
+        UserId(format!("{WEBHOOK_AUTHOR}{self}").into())
+    }
+}
+
 impl UserId {
+    /// The incoming webhook whose [author](WebhookId::author) has this id; `None` for the id of a user.
+    #[must_use]
+    pub fn webhook(&self) -> Option<WebhookId> {
+        webhook_of(&self.0)
+    }
+
     /// Reads an id that a store or a notifier kept. Earlier versions accepted ids that [`new`](Self::new) refuses, and
     /// the sessions of their users stay readable. An id from a client or a host goes through [`new`](Self::new).
     ///

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attachment, Cursor, Mention, MessageId, MessageStatus, Metadata, Origin, Profile, Reaction, Reply, Seq, SessionId,
-    Span, StreamState, ThreadSummary,
+    Attachment, Cursor, Mention, MessageCommand, MessageId, MessageStatus, Metadata, Origin, Profile, Reaction, Reply,
+    Seq, SessionId, Span, StreamState, ThreadSummary,
 };
 
 /// Who speaks: a person, an assistant, or the system.
@@ -93,6 +93,9 @@ pub struct MessageBody {
     /// How far its writing has come, where it is streamed. The server sets it: what a sender gives here is not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamState>,
+    /// The command of a bot that it invokes. The server sets it: what a sender gives here is not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<MessageCommand>,
 }
 
 impl MessageBody {
@@ -110,12 +113,14 @@ impl MessageBody {
             metadata: None,
             origin: None,
             stream: None,
+            command: None,
         }
     }
 
     /// What the sender gave of it, without what the server sets.
     pub(crate) fn given(self) -> Self {
-        Self { reply: None, mentions: Vec::new(), links: Vec::new(), origin: None, stream: None, ..self }
+        let (mentions, links) = (Vec::new(), Vec::new());
+        Self { reply: None, mentions, links, origin: None, stream: None, command: None, ..self }
     }
 
     /// Whether it is streamed, and parts may follow.

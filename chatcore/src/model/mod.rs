@@ -2,11 +2,13 @@
 
 mod attachment;
 mod block;
+mod bot;
 mod cursor;
 mod event;
 mod forward;
 mod held;
 mod id;
+mod incoming;
 mod invite;
 mod later;
 mod mention;
@@ -33,6 +35,7 @@ pub(crate) mod visible;
 
 pub use attachment::{Attachment, Metadata};
 pub use block::BlockedUser;
+pub use bot::{Bot, BotCommand, BotSecret, BotToken, CommandName, CreatedBotToken, MessageCommand, SessionCommand};
 pub use cursor::{Cursor, Epoch};
 pub use event::{
     Event, EventKind, MessageEvent, MessageStatus, NewEvent, ParticipantEvent, RemovalReason, Seq, SessionChanges,
@@ -44,6 +47,7 @@ pub use id::{
     AuditId, ClientId, HeldId, InvalidId, InviteId, LoginId, MessageId, ModerationId, NoticeId, ParticipantId,
     ReportId, ScheduledId, SessionId, UserId, WebhookId,
 };
+pub use incoming::{CreatedIncomingWebhook, IncomingToken, IncomingWebhook};
 pub use invite::{CreatedInvite, Invite, InviteCode, InvitePreview, JoinRequest};
 pub use later::{Draft, ScheduledMessage};
 pub use mention::{Mention, MentionCursor, MentionSection, MentionedMessage, Span};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MessageId, ModerationId, Profile, ReportId, ReportState, SessionId, UserId};
 
-/// What a moderator did.
+/// The action of a moderator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -26,12 +26,16 @@ pub enum ModerationAction {
     MessagesDeleted,
     /// The state of a report was changed.
     ReportHandled,
+    /// A held message was approved.
+    MessageApproved,
+    /// A held message was rejected.
+    MessageRejected,
     /// A newer version did something that this version does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// An entry of the moderation log of a session. It has no text of anybody.
+/// An entry of the moderation log of a session. It contains no text of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModerationEntry {
     /// The entry.

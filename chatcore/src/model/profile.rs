@@ -22,6 +22,9 @@ pub struct Profile {
     pub picture: Option<String>,
     /// As of when the newest of the claims holds, in microseconds at most; the Unix epoch where there are none.
     pub updated_at: DateTime<Utc>,
+    /// Whether the user is a bot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_bot: bool,
 }
 
 impl Profile {
@@ -29,6 +32,7 @@ impl Profile {
     #[must_use]
     pub fn unknown(user_id: UserId) -> Self {
         let name = user_id.as_str().to_owned();
-        Self { user_id, username: name.clone(), name, email: None, picture: None, updated_at: DateTime::UNIX_EPOCH }
+        let (username, updated_at) = (name.clone(), DateTime::UNIX_EPOCH);
+        Self { user_id, username, name, email: None, picture: None, updated_at, is_bot: false }
     }
 }

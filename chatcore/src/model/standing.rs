@@ -32,6 +32,9 @@ pub struct UserStanding {
     /// How often the user has blocked or unblocked somebody. Processes with streams of the user then read the blocks again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub blocks_changed: u64,
+    /// Whether the user is a bot. A user is a bot from the beginning, or never.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_bot: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]

@@ -36,6 +36,13 @@ macro_rules! actions {
                 }
             }
 
+            /// The name of the variant.
+            const fn variant(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name)),*
+                }
+            }
+
             /// The action, where the kind has no particulars.
             #[must_use]
             pub const fn plain(self) -> Option<Action> {
@@ -194,7 +201,7 @@ actions! {
     }, "Create invites", [Owner, Admin], conditions;
     /// See the invites of the session, and revoke them.
     ManageInvites, "List and revoke invites", [Owner, Admin], table;
-    /// See, create, change and delete the webhooks of the session.
+    /// See, create, change and delete the webhooks of the session, those that send events and those that post messages.
     ManageWebhooks, "Manage webhooks", [Owner, Admin], table;
     /// See the requests to join, and answer them. To let a user in is [`Invite`](Self::Invite) as well.
     AnswerJoinRequests, "Answer requests to join", [Owner, Admin], table;
@@ -232,4 +239,25 @@ actions! {
     Leave, "Leave session", [Admin, Member, Viewer], conditions;
     /// Come in without being invited. Its row is empty, since it is for users who are not in the session.
     Join, "Join session", [], conditions else AlreadyParticipant;
+}
+
+impl ActionKind {
+    /// The name by which a scope has the action, as `EDIT_MESSAGE`.
+    #[must_use]
+    pub fn name(self) -> String {
+        let mut name = String::new();
+        for c in self.variant().chars() {
+            if c.is_ascii_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.push(c.to_ascii_uppercase());
+        }
+        name
+    }
+
+    /// The action of a [`name`](Self::name); `None` where no action has it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 }

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{newer::Known, session::SessionForm};
 use crate::model::{
-    Attachment, ClientId, Content, Emoji, EmojiName, EventKind, InviteId, Mention, MessageBody, MessageEvent,
-    MessageStatus, MessageType, Metadata, Origin, ParticipantEvent, ParticipantId, ParticipantRole, RemovalReason,
-    Reply, Seq, SessionChanges, SessionEmoji, SessionEvent, Span, SpeakerRole, StreamState, UserId, WebhookId,
+    Attachment, ClientId, Content, Emoji, EmojiName, EventKind, InviteId, Mention, MessageBody, MessageCommand,
+    MessageEvent, MessageStatus, MessageType, Metadata, Origin, ParticipantEvent, ParticipantId, ParticipantRole,
+    RemovalReason, Reply, Seq, SessionChanges, SessionEmoji, SessionEvent, Span, SpeakerRole, StreamState, UserId,
+    WebhookId,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -118,6 +119,8 @@ enum Form {
         origin: Option<Origin>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stream: Option<Known<StreamState>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command: Option<MessageCommand>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client_id: Option<ClientId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -250,6 +253,7 @@ impl Form {
                         metadata,
                         origin,
                         stream,
+                        command,
                     },
                 client_id,
                 status,
@@ -272,6 +276,7 @@ impl Form {
                     metadata,
                     origin,
                     stream: stream.map(Known::from),
+                    command,
                     client_id,
                     edited_at,
                     deleted,
@@ -402,6 +407,7 @@ impl Form {
                 metadata,
                 origin,
                 stream,
+                command,
                 client_id,
                 edited_at,
                 deleted,
@@ -427,6 +433,7 @@ impl Form {
                         Some(stream) => Some(stream.0?),
                         None => None,
                     },
+                    command,
                 };
                 MessageEvent::Sent { body, client_id, status }
             }

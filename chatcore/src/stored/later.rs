@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{from_json, to_json};
 use crate::{
-    model::{ClientId, Content, MessageBody, ParticipantId, ScheduledId, Seq, SessionId, UserId},
+    model::{ClientId, Content, HeldId, MessageBody, ParticipantId, ScheduledId, Seq, SessionId, UserId},
     store::{Json, Part, StoredValue},
 };
 
@@ -92,7 +92,7 @@ pub struct Held {
     /// The author.
     #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub author: UserId,
-    /// The stay of the author at the time of the call.
+    /// The stay of the author at the time of the call. For the author of a webhook it is the id of the webhook, which no stay has.
     pub stay: ParticipantId,
     /// The message.
     pub body: MessageBody,
@@ -108,6 +108,9 @@ pub struct Held {
     /// The client id that the author gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
+    /// The fingerprint that goes with the client id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Why it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -116,6 +119,26 @@ pub struct Held {
     /// Whether a moderator approved it, and it is being sent. It cannot be rejected any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_approved: bool,
+}
+
+/// The messages of a session that wait for approval, by their ids.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeldList {
+    /// An entry for each message. The message of an entry may be gone.
+    pub entries: Vec<HeldEntry>,
+}
+
+/// A message that waits for approval, without its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldEntry {
+    /// The held message.
+    pub id: HeldId,
+    /// The author.
+    #[serde(deserialize_with = "UserId::deserialize_stored")]
+    pub author: UserId,
+    /// The client id that the author gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
 }
 
 macro_rules! json_values {
@@ -132,4 +155,4 @@ macro_rules! json_values {
     )*};
 }
 
-json_values!(Scheduled, Due, DraftText, Held);
+json_values!(Scheduled, Due, DraftText, Held, HeldList);

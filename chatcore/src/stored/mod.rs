@@ -5,9 +5,12 @@
 
 pub mod been;
 mod blocks;
+mod bot_runs;
+mod bots;
 mod departure;
 mod event;
 mod expiring;
+mod incoming;
 mod invites;
 mod later;
 mod lists;
@@ -32,11 +35,14 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use been::Been;
 pub use blocks::BlockRecord;
+pub use bot_runs::{BotCursor, BotLease};
+pub use bots::{BotRecord, BotTokenPlace, BotTokenRecord, BotTokenUse, CommandList, OwnedBot, OwnedBotList};
 pub use departure::{Departure, DepartureTask};
 pub use event::{decode_event, encode_event};
 pub use expiring::Expiry;
+pub use incoming::{IncomingPlace, IncomingRecord, WebhookAuthor};
 pub use invites::{InvitePlace, InviteRecord, JoinRequestRecord};
-pub use later::{DraftText, Due, DueTask, Held, Scheduled};
+pub use later::{DraftText, Due, DueTask, Held, HeldEntry, HeldList, Scheduled};
 pub use lists::{ClientIdUse, Listed, Revision, Seat};
 pub use participant::ParticipantRecord;
 pub use preferences::PreferenceRecord;

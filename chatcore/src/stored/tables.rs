@@ -4,16 +4,18 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BannedUntil, BlockRecord, ClientIdUse, Connection, DeliveryMarker, Departure, DraftText, Due, Expiry, FollowRecord,
-    Held, InvitePlace, InviteRecord, JoinRequestRecord, LastSeen, LastSend, Listed, ModerationRecord, OpenReportList,
-    OpenStreamList, ParticipantRecord, PreferenceRecord, PresenceChoice, ProcessBeat, ProfileRecord, Purge, Reacted,
-    ReactionTotals, ReadMarker, ReplyEntry, ReportPlace, ReportRecord, Revision, Scheduled, Seat, StreamedText,
-    ThreadEntry, ThreadMarker, ThreadRecord, UserSettingsRecord, from_json, to_json,
+    BannedUntil, BlockRecord, BotCursor, BotLease, BotRecord, BotTokenPlace, BotTokenUse, ClientIdUse, CommandList,
+    Connection, DeliveryMarker, Departure, DraftText, Due, Expiry, FollowRecord, Held, HeldList, IncomingPlace,
+    IncomingRecord, InvitePlace, InviteRecord, JoinRequestRecord, LastSeen, LastSend, Listed, ModerationRecord,
+    OpenReportList, OpenStreamList, OwnedBotList, ParticipantRecord, PreferenceRecord, PresenceChoice, ProcessBeat,
+    ProfileRecord, Purge, Reacted, ReactionTotals, ReadMarker, ReplyEntry, ReportPlace, ReportRecord, Revision,
+    Scheduled, Seat, StreamedText, ThreadEntry, ThreadMarker, ThreadRecord, UserSettingsRecord, WebhookAuthor,
+    from_json, to_json,
 };
 use crate::{
     model::{
-        ClientId, Emoji, EmojiName, HeldId, InviteId, ModerationId, ParticipantId, ReportId, ScheduledId, Seq, Session,
-        SessionEmoji, SessionId, UserId, UserStanding,
+        ClientId, Emoji, EmojiName, HeldId, InviteId, LoginId, ModerationId, ParticipantId, ReportId, ScheduledId, Seq,
+        Session, SessionEmoji, SessionId, UserId, UserStanding, WebhookId,
     },
     store::{Json, Newest, Part, StoredValue},
     tables,
@@ -130,6 +132,14 @@ tables! {
         invite: InviteId,
     ] -> InviteRecord = 1;
 
+    /// The incoming webhooks of a session, in the order in which they were created. A deleted webhook has no record.
+    session plain IncomingWebhooks = "incoming_webhook" [
+        /// The session.
+        session: SessionId,
+        /// The webhook.
+        webhook: WebhookId,
+    ] -> IncomingRecord = 1;
+
     /// Open requests to join a session. Each change that brings the user in removes the request.
     session plain JoinRequests = "join_request" [
         /// The session.
@@ -238,6 +248,20 @@ tables! {
         session: SessionId,
     ] -> DeliveryMarker = 1;
 
+    /// How far bots have handled the events of sessions.
+    shared plain BotCursors = "bot_cursor" [
+        /// The bot's user.
+        user: UserId,
+        /// The session.
+        session: SessionId,
+    ] -> BotCursor = 1;
+
+    /// The processes that run bots. Its version lets one process at a time run a bot.
+    shared plain BotLeases = "bot_lease" [
+        /// The bot's user.
+        user: UserId,
+    ] -> BotLease = 1;
+
     /// Settings of users. A user who changed none has no record.
     shared plain SettingsOfUsers = "user_settings" [
         /// The user.
@@ -282,6 +306,12 @@ tables! {
         id: HeldId,
     ] -> Held = 1;
 
+    /// The messages of a session that wait for approval. One record lists them all, so that its version guards their number.
+    shared plain HeldLists = "held_list" [
+        /// The session.
+        session: SessionId,
+    ] -> HeldList = 1;
+
     /// Work that is done at a time, the earliest first. A process claims it by its version.
     shared plain Dues = "due" [
         /// The time, in microseconds since the Unix epoch.
@@ -295,6 +325,18 @@ tables! {
         /// The SHA-256 digest of the code.
         digest: String,
     ] -> InvitePlace = 1;
+
+    /// The incoming webhooks that tokens stand for. A token itself is kept nowhere.
+    shared plain IncomingTokens = "incoming_token" [
+        /// The SHA-256 digest of the token.
+        digest: String,
+    ] -> IncomingPlace = 1;
+
+    /// The authors of the messages of incoming webhooks, also of those that were deleted.
+    shared plain WebhookAuthors = "webhook_author" [
+        /// The webhook.
+        webhook: WebhookId,
+    ] -> WebhookAuthor = 1;
 
     /// The users whom a user has blocked.
     shared plain Blocks = "block" [
@@ -363,6 +405,46 @@ tables! {
         /// The user whose messages are deleted.
         user: UserId,
     ] -> Purge = 1;
+
+    /// The bots that are in a session. An entry may be stale: the participant's record tells whether the bot is in the session.
+    shared plain SessionBots = "session_bot" [
+        /// The session.
+        session: SessionId,
+        /// The bot.
+        bot: UserId,
+    ] -> Listed = 1;
+
+    /// The commands of bots. One record holds all of a bot, so that a change replaces them at once.
+    shared plain BotCommands = "bot_commands" [
+        /// The bot.
+        bot: UserId,
+    ] -> CommandList = 1;
+
+    /// Bots, with their tokens: the version of the record guards the number of tokens.
+    shared plain Bots = "bot" [
+        /// The bot.
+        bot: UserId,
+    ] -> BotRecord = 1;
+
+    /// The bots of users. One record holds all of a user, so that its version guards their number.
+    shared plain OwnedBots = "owned_bots" [
+        /// The owner.
+        owner: UserId,
+    ] -> OwnedBotList = 1;
+
+    /// The bots to which tokens belong. A token itself is kept nowhere.
+    shared plain BotTokens = "bot_token" [
+        /// The SHA-256 digest of the token.
+        digest: String,
+    ] -> BotTokenPlace = 1;
+
+    /// When tokens of bots were last used.
+    shared plain BotTokenUses = "bot_token_use" [
+        /// The bot.
+        bot: UserId,
+        /// The token.
+        token: LoginId,
+    ] -> BotTokenUse = 1;
 
     /// Profiles of users who were seen.
     shared plain Profiles = "profile" [

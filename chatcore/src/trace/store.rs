@@ -18,7 +18,12 @@ use crate::{
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A store whose calls have spans. Without them, a call is the call of the store itself.
-pub(crate) struct TracedStore(pub(crate) Arc<dyn ChatStore>);
+pub(crate) struct TracedStore {
+    pub(crate) store: Arc<dyn ChatStore>,
+    /// Adds to each change of a log what the webhooks of the server need. Here, since every change of the chat comes by.
+    #[cfg(feature = "webhooks")]
+    pub(crate) marker: crate::webhooks::Marker,
+}
 
 /// A call within its span. Written by hand, since `async_trait` would box each future once more.
 fn within<'a, T: 'a>(span: Span, call: Answer<'a, T>) -> Answer<'a, T> {
@@ -51,9 +56,11 @@ impl ChatStore for TracedStore {
         'a: 'f,
         Self: 'f,
     {
+        #[cfg(feature = "webhooks")]
+        let change = self.marker.mark(change);
         let (session, writes) = (change.session().map(display), change.writes.len());
         let events = change.append.as_ref().map_or(0, |append| append.events.len());
-        within(tracing::debug_span!("store.commit", session, events, writes, failed = Empty), self.0.commit(change))
+        within(tracing::debug_span!("store.commit", session, events, writes, failed = Empty), self.store.commit(change))
     }
 
     fn facts<'a, 'b, 'c, 'f>(
@@ -68,7 +75,7 @@ impl ChatStore for TracedStore {
         Self: 'f,
     {
         let span = tracing::debug_span!("store.facts", queries = queries.len(), ?freshness, failed = Empty);
-        within(span, self.0.facts(queries, freshness))
+        within(span, self.store.facts(queries, freshness))
     }
 
     fn log<'a, 'b, 'f>(&'a self, ranges: &'b [LogRange]) -> Answer<'f, Vec<Vec<Arc<Event>>>>
@@ -77,7 +84,7 @@ impl ChatStore for TracedStore {
         'b: 'f,
         Self: 'f,
     {
-        within(tracing::debug_span!("store.log", ranges = ranges.len(), failed = Empty), self.0.log(ranges))
+        within(tracing::debug_span!("store.log", ranges = ranges.len(), failed = Empty), self.store.log(ranges))
     }
 
     fn records<'a, 'b, 'f>(&'a self, keys: &'b [Key]) -> Answer<'f, Vec<Option<Record>>>
@@ -86,7 +93,7 @@ impl ChatStore for TracedStore {
         'b: 'f,
         Self: 'f,
     {
-        within(tracing::debug_span!("store.records", keys = keys.len(), failed = Empty), self.0.records(keys))
+        within(tracing::debug_span!("store.records", keys = keys.len(), failed = Empty), self.store.records(keys))
     }
 
     fn scan<'a, 'b, 'f>(&'a self, scans: &'b [Scan]) -> Answer<'f, Vec<Vec<(Key, Record)>>>
@@ -95,7 +102,7 @@ impl ChatStore for TracedStore {
         'b: 'f,
         Self: 'f,
     {
-        within(tracing::debug_span!("store.scan", scans = scans.len(), failed = Empty), self.0.scan(scans))
+        within(tracing::debug_span!("store.scan", scans = scans.len(), failed = Empty), self.store.scan(scans))
     }
 
     fn count<'a, 'b, 'f>(&'a self, prefixes: &'b [Prefix]) -> Answer<'f, Vec<u64>>
@@ -104,6 +111,9 @@ impl ChatStore for TracedStore {
         'b: 'f,
         Self: 'f,
     {
-        within(tracing::debug_span!("store.count", prefixes = prefixes.len(), failed = Empty), self.0.count(prefixes))
+        within(
+            tracing::debug_span!("store.count", prefixes = prefixes.len(), failed = Empty),
+            self.store.count(prefixes),
+        )
     }
 }

@@ -1,7 +1,5 @@
 //! Use cases about events that could not be delivered.
 
-use std::collections::BTreeSet;
-
 use chrono::SubsecRound as _;
 
 use super::{DeadLetter, DeadLetterRecord, DeadLetters, Replay, Replays, Webhooks, secret::delivery_id};
@@ -10,7 +8,7 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{ListPage, Seq, SessionId, WebhookId},
-    store::{Change, ChatStoreExt as _, KeyPart as _, StoreError, TypedKey as _},
+    store::{Change, ChatStoreExt as _, Found, KeyPart as _, Scan, StoreError, TypedKey as _, Write},
     trace::use_case,
 };
 
@@ -48,19 +46,23 @@ impl Webhooks {
             let prefix = vec![webhook.part(), session.part()];
             let after = after.map(|seq| vec![seq.part()]);
             let scan = DeadLetters::under(prefix).after(after).limit(limit.saturating_add(1));
-            let found = self.store().list::<DeadLetters>(scan).await?;
-            let page = ListPage::cut(found, limit, |(key, _)| key.seq);
-            let asked = page.iter().map(|(key, _)| Replays { webhook, session, seq: key.seq }).collect::<Vec<_>>();
-            let replays = self.store().get_all(&asked).await?;
-            let requested: BTreeSet<Seq> =
-                asked.iter().zip(replays).filter(|(_, found)| found.is_some()).map(|(key, _)| key.seq).collect();
-            let one = |(key, found): (DeadLetters, _)| {
-                let found: crate::store::Found<DeadLetterRecord> = found;
-                let is_requested = requested.contains(&key.seq);
-                shown(&key, &found.value, is_requested)
-            };
-            Ok(page.map(|found| found.into_iter().map(one).collect()))
+            let page = self.letters(scan, limit).await?;
+            Ok(ListPage { next: page.next.map(|key| key.seq), entries: page.entries })
         })
+    }
+
+    /// A page of the dead letters that a scan finds.
+    pub(super) async fn letters(&self, scan: Scan, limit: u64) -> Result<ListPage<DeadLetter, DeadLetters>> {
+        let found = self.store().list::<DeadLetters>(scan).await?;
+        let page = ListPage::cut(found, limit, |(key, _)| key.clone());
+        let asked = page.iter().map(|(key, _)| Replays { webhook: key.webhook, session: key.session, seq: key.seq });
+        let asked = asked.collect::<Vec<_>>();
+        let replays = self.store().get_all(&asked).await?;
+        let requested: Vec<bool> = replays.iter().map(Option::is_some).collect();
+        let one = |((key, found), is_requested): ((DeadLetters, Found<DeadLetterRecord>), bool)| {
+            shown(&key, &found.value, is_requested)
+        };
+        Ok(page.map(|found| found.into_iter().zip(requested).map(one).collect()))
     }
 
     /// Has an event that could not be delivered tried once more, beside the queue, as soon as the webhook is active. Where it is delivered, it is
@@ -80,20 +82,28 @@ impl Webhooks {
             let key = DeadLetters { webhook, session, seq };
             for _ in 0..self.chat().limits().commit_attempts {
                 self.manages(principal, session, webhook).await?;
-                let found = self.store().get(&key).await?.ok_or(Error::DeadLetterNotFound)?;
-                let replay = Replay { at: self.now().trunc_subsecs(6) };
-                // So the wish does not outlive the event.
-                let writes = vec![key.hold(found.version), Replays { webhook, session, seq }.put(replay)];
-                match self.store().commit(Change::of_records(writes)).await {
-                    Ok(_) => {
-                        self.chat().bell().ring(session);
-                        return Ok(shown(&key, &found.value, true));
-                    }
-                    Err(StoreError::Conflict { .. }) => {}
-                    Err(error) => return Err(error.into()),
+                if let Some(letter) = self.wish(&key, Vec::new()).await? {
+                    return Ok(letter);
                 }
             }
             Err(Error::Unavailable)
         })
+    }
+
+    /// Writes the wish to try an event once more, with other writes; `None` where one of them does not hold.
+    pub(super) async fn wish(&self, key: &DeadLetters, mut writes: Vec<Write>) -> Result<Option<DeadLetter>> {
+        let DeadLetters { webhook, session, seq } = *key;
+        let found = self.store().get(key).await?.ok_or(Error::DeadLetterNotFound)?;
+        let replay = Replay { at: self.now().trunc_subsecs(6) };
+        // Held, so that the wish does not outlive the event.
+        writes.extend([key.hold(found.version), Replays { webhook, session, seq }.put(replay)]);
+        match self.store().commit(Change::of_records(writes)).await {
+            Ok(_) => {
+                self.chat().bell().ring(session);
+                Ok(Some(shown(key, &found.value, true)))
+            }
+            Err(StoreError::Conflict { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }

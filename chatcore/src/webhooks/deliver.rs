@@ -9,15 +9,16 @@ use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    DeadLetterRecord, DeadLetters, Deliveries, Delivery, DeliveryState, Failure, FailureReason, Replays, Sent,
+    DeadLetterRecord, DeadLetters, Delivery, DeliveryState, Failure, FailureReason, Replays, Sent, ServerWebhooks,
     SessionWebhooks, WebhookOptions, WebhookRecord, WebhookRequest, WebhookSender, Webhooks, delta,
     secret::{delivery_id, signatures},
+    target::{Owner, Target},
 };
 use crate::{
     chat::EventView,
     error::{Error, Result},
     model::Seq,
-    store::{Change, ChatStoreExt as _, StoreError, TypedKey as _, Version, Write, typed},
+    store::{Change, ChatStoreExt as _, KeyPart as _, StoreError, TypedKey as _, Version, Write, typed},
     wire::event_name,
 };
 
@@ -52,9 +53,11 @@ pub(super) enum After {
 }
 
 /// Why the work ends early.
-enum Ended {
+pub(super) enum Ended {
     /// Another process has the deliveries, or a user changed the webhook.
     Lost,
+    /// The webhook is a server's, and waits for all sessions.
+    Waits(After),
     Failed(Error),
 }
 
@@ -78,7 +81,7 @@ impl From<StoreError> for Ended {
 }
 
 /// What came of one event.
-enum Tried {
+pub(super) enum Tried {
     Delivered,
     Gone(Failure),
     Failed(Failure, Option<Duration>),
@@ -95,11 +98,13 @@ struct Run<'a> {
     webhooks: &'a Webhooks,
     sender: &'a dyn WebhookSender,
     stop: &'a watch::Receiver<bool>,
-    key: &'a Deliveries,
+    key: &'a Target,
     delivery: Delivery,
     version: Version,
     saved_at: Instant,
     unsaved: u32,
+    /// Events that were left out and are not yet counted for a webhook of the server.
+    skipped: u64,
 }
 
 impl Webhooks {
@@ -108,14 +113,29 @@ impl Webhooks {
         &self,
         sender: &dyn WebhookSender,
         stop: &watch::Receiver<bool>,
-        key: &Deliveries,
+        key: &Target,
     ) -> Result<After> {
-        let Some(found) = self.store().get(key).await? else { return Ok(After::News) };
+        if key.owner == Owner::Server
+            && let Some(after) = self.waits_for(key.webhook).await?
+        {
+            return Ok(after);
+        }
+        let found = match typed::<Delivery>(self.store().records(&[key.key()]).await?.pop().flatten())? {
+            Some(found) => found,
+            None if key.owner == Owner::Session => return Ok(After::News),
+            None => match self.begun(key).await? {
+                Some(found) => found,
+                None => return Ok(After::News),
+            },
+        };
         let now = self.now();
         if let Some(until) = found.value.leased_until.filter(|until| *until > now) {
             return Ok(After::At(until.min(now + LOOK_AGAIN)));
         }
         if !self.has_work(key, &found.value, now).await? {
+            if key.owner == Owner::Server {
+                self.unmark(key.session).await?;
+            }
             let waits = found.value.next_attempt_at.filter(|at| *at > now);
             return Ok(waits.map_or(After::News, After::At));
         }
@@ -128,16 +148,27 @@ impl Webhooks {
             version: found.version,
             saved_at: Instant::now(),
             unsaved: 0,
+            skipped: 0,
         };
-        match run.work().await {
-            Ok(after) => Ok(after),
+        let ended = match run.work().await {
+            Err(Ended::Waits(after)) => run.release(after).await,
+            ended => ended,
+        };
+        match ended {
+            Ok(after) => {
+                if after == After::News && key.owner == Owner::Server {
+                    self.unmark(key.session).await?;
+                }
+                Ok(after)
+            }
+            Err(Ended::Waits(after)) => Ok(after),
             // Another process has the deliveries, or a user changed the webhook. The next look tells which.
             Err(Ended::Lost) => Ok(After::Now),
             Err(Ended::Failed(error)) => Err(error),
         }
     }
 
-    async fn has_work(&self, key: &Deliveries, delivery: &Delivery, now: DateTime<Utc>) -> Result<bool> {
+    async fn has_work(&self, key: &Target, delivery: &Delivery, now: DateTime<Utc>) -> Result<bool> {
         match delivery.state {
             DeliveryState::Removed => return Ok(true),
             DeliveryState::Paused | DeliveryState::Gone | DeliveryState::Unknown => return Ok(false),
@@ -174,7 +205,15 @@ impl Run<'_> {
 
     async fn release(&mut self, after: After) -> Result<After, Ended> {
         self.save(false, Vec::new()).await?;
+        if self.key.owner == Owner::Server && self.skipped > 0 {
+            self.webhooks.left_out(self.key.webhook, self.skipped).await?;
+        }
         Ok(after)
+    }
+
+    fn skip(&mut self, count: u64) {
+        self.delivery.skipped = self.delivery.skipped.saturating_add(count);
+        self.skipped = self.skipped.saturating_add(count);
     }
 
     /// Goes on having the deliveries, where an attempt might outlast the lease, and gives the settings of the webhook as they are now.
@@ -183,7 +222,11 @@ impl Run<'_> {
         if left.is_none_or(|left| left < delta(self.options().lease()) / 2) {
             self.save(true, Vec::new()).await?;
         }
-        let keys = [self.key.key(), SessionWebhooks { session: self.key.session }.key()];
+        let list = match self.key.owner {
+            Owner::Session => SessionWebhooks { session: self.key.session }.key(),
+            Owner::Server => ServerWebhooks::all().key(),
+        };
+        let keys = [self.key.key(), list];
         let mut found = self.webhooks.store().records(&keys).await?.into_iter();
         // Each change of the webhook by a user ends the work by its settings of before.
         if found.next().flatten().is_none_or(|record| record.version != self.version) {
@@ -224,7 +267,7 @@ impl Run<'_> {
                 }
             }
             // Positions that the log no longer has.
-            self.delivery.skipped = self.delivery.skipped.saturating_add(to - self.delivery.upto.min(to));
+            self.skip(to - self.delivery.upto.min(to));
             self.delivery.upto = self.delivery.upto.max(to);
         }
     }
@@ -234,7 +277,7 @@ impl Run<'_> {
         let start = head.saturating_sub(self.options().queue_max);
         if let Some(skipped) = start.checked_sub(self.delivery.upto).filter(|skipped| *skipped > 0) {
             tracing::warn!(webhook = %self.key.webhook, session = %self.key.session, skipped, "the queue of a webhook is too long");
-            self.delivery.skipped = self.delivery.skipped.saturating_add(skipped);
+            self.skip(skipped);
             self.delivery.upto = start;
         }
     }
@@ -243,8 +286,7 @@ impl Run<'_> {
     async fn next(&mut self, view: &EventView) -> Result<Step, Ended> {
         let webhook = self.settings().await?;
         let (seq, name) = (view.event.seq, event_name(&view.event.kind));
-        self.delivery.skipped =
-            self.delivery.skipped.saturating_add(seq.saturating_sub(self.delivery.upto.saturating_add(1)));
+        self.skip(seq.saturating_sub(self.delivery.upto.saturating_add(1)));
         if !webhook.events.is_empty() && !webhook.events.iter().any(|wanted| wanted == name) {
             self.delivery.upto = seq;
             return Ok(Step::Next);
@@ -275,7 +317,11 @@ impl Run<'_> {
 
     fn gone(&mut self, failure: Failure) -> Step {
         self.delivery.last_failure = Some(failure);
-        self.delivery.state = DeliveryState::Gone;
+        match self.key.owner {
+            Owner::Session => self.delivery.state = DeliveryState::Gone,
+            // The record of the endpoint says it for all sessions.
+            Owner::Server => {}
+        }
         Step::Stop(After::News)
     }
 
@@ -292,23 +338,25 @@ impl Run<'_> {
         Ok(Step::Stop(After::At(at)))
     }
 
-    /// A pause with its share of chance, or the longer one that the receiver asks for.
     fn pause(&self, pause: Duration, retry_after: Option<Duration>) -> TimeDelta {
-        let by_turn = pause.mul_f64(0.8 + 0.4 * f64::from(rand::random::<u16>()) / f64::from(u16::MAX));
-        let asked = retry_after.map(|asked| asked.min(self.options().retry_after_max));
-        delta(asked.map_or(by_turn, |asked| asked.max(by_turn)))
+        self.options().pause(pause, retry_after)
     }
 
     /// Makes a dead letter of an event, and goes on.
     async fn bury(&mut self, seq: Seq, failure: Failure, attempts: u32) -> Result<Step, Ended> {
         tracing::warn!(webhook = %self.key.webhook, session = %self.key.session, seq, "an event could not be delivered");
-        let Deliveries { webhook, session } = *self.key;
+        let Target { owner, webhook, session } = *self.key;
         let mut writes = Vec::new();
-        if self.delivery.dead_letters >= self.options().dead_letters_max {
-            let first = DeadLetters::under(self.key.parts()).limit(1);
+        // Those of a webhook of the server are counted for all sessions.
+        let (kept, prefix) = match owner {
+            Owner::Session => (self.delivery.dead_letters, self.key.parts()),
+            Owner::Server => (self.webhooks.letters_of(webhook).await?, vec![webhook.part()]),
+        };
+        if kept >= self.options().dead_letters_max {
+            let first = DeadLetters::under(prefix).limit(1);
             for (key, _) in self.webhooks.store().list::<DeadLetters>(first).await? {
                 writes.push(key.remove());
-                writes.push(Replays { webhook, session, seq: key.seq }.remove());
+                writes.push(Replays { webhook, session: key.session, seq: key.seq }.remove());
                 self.delivery.dead_letters = self.delivery.dead_letters.saturating_sub(1);
             }
         }
@@ -317,7 +365,9 @@ impl Run<'_> {
             writes.push(letter.put(DeadLetterRecord { failure, attempts }));
             self.delivery.dead_letters = self.delivery.dead_letters.saturating_add(1);
         }
-        let was_given_up = std::mem::replace(&mut self.delivery.gave_up, true);
+        // A receiver that is away is known by the record of the endpoint, where the webhook is the server's: no event is given up for it sooner.
+        let gives_up = owner == Owner::Session;
+        let was_given_up = std::mem::replace(&mut self.delivery.gave_up, gives_up);
         self.advance(seq);
         // A receiver that is away is not asked as fast as it can refuse.
         if was_given_up && let Some(pause) = self.options().retry_delays.first() {
@@ -327,8 +377,20 @@ impl Run<'_> {
         Ok(self.delivery.next_attempt_at.map_or(Step::Next, |at| Step::Stop(After::At(at))))
     }
 
-    /// Makes one attempt.
+    /// Makes one attempt, where the receiver is not to be left alone.
     async fn attempt(&self, webhook: &WebhookRecord, view: &EventView) -> Result<Tried, Ended> {
+        match self.key.owner {
+            Owner::Session => self.send(webhook, view).await,
+            Owner::Server => {
+                let pass = self.webhooks.pass(self.key.webhook).await?;
+                let tried = self.send(webhook, view).await?;
+                self.webhooks.came_of(self.key.webhook, &pass, &tried).await?;
+                Ok(tried)
+            }
+        }
+    }
+
+    async fn send(&self, webhook: &WebhookRecord, view: &EventView) -> Result<Tried, Ended> {
         let id = delivery_id(self.key.webhook, self.key.session, view.event.seq);
         let body = serde_json::to_vec(view).map_err(|_| Error::Internal)?;
         let now = self.webhooks.now();

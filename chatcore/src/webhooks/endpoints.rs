@@ -24,7 +24,7 @@ fn shown(record: &WebhookRecord, session_id: SessionId, delivery: &Delivery, hea
     let WebhookRecord { id, url, events, secret: _, previous: _, by, first: _, created_at, updated_at } =
         record.clone();
     let queue = Queue {
-        delivered_upto: delivery.upto,
+        delivered_upto: Some(delivery.upto),
         lag: head.saturating_sub(delivery.upto),
         attempts: delivery.attempts,
         next_attempt_at: delivery.next_attempt_at,
@@ -34,11 +34,11 @@ fn shown(record: &WebhookRecord, session_id: SessionId, delivery: &Delivery, hea
         skipped: delivery.skipped,
     };
     let state = delivery.state.into();
-    Webhook { id, session_id, url, events, created_by: by, created_at, updated_at, state, queue }
+    Webhook { id, session_id: Some(session_id), url, events, created_by: by, created_at, updated_at, state, queue }
 }
 
 /// The names without repetitions, in their order.
-fn known_events(events: Vec<String>) -> Result<Vec<String>> {
+pub(super) fn known_events(events: Vec<String>) -> Result<Vec<String>> {
     let known: BTreeSet<&str> = event_names().collect();
     if let Some(unknown) = events.iter().find(|name| !known.contains(name.as_str())) {
         let shown: String = unknown.chars().take(64).collect();
@@ -50,7 +50,7 @@ fn known_events(events: Vec<String>) -> Result<Vec<String>> {
 }
 
 /// The list with another record in the place of one.
-fn replaced(list: &WebhookList, record: WebhookRecord) -> WebhookList {
+pub(super) fn replaced(list: &WebhookList, record: WebhookRecord) -> WebhookList {
     let webhooks = list.webhooks.iter().map(|old| if old.id == record.id { record.clone() } else { old.clone() });
     WebhookList { webhooks: webhooks.collect() }
 }
@@ -75,7 +75,7 @@ impl Turn {
 }
 
 impl Webhooks {
-    fn url(&self, text: &str) -> Result<String> {
+    pub(super) fn url(&self, text: &str) -> Result<String> {
         let invalid = |message: String| Error::invalid("url", Code::ValidationInvalidValue, message);
         if text.chars().nth(MAX_URL_CHARS).is_some() {
             let message = format!("at most {MAX_URL_CHARS} characters");

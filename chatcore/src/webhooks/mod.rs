@@ -13,6 +13,12 @@
 //! answered 2xx, also when a process ends in the middle, and always with the same id. An event that was edited or deleted meanwhile is sent as
 //! it is now, so a deleted text is not sent any more.
 //!
+//! **Webhooks of the server** get the events of all sessions. Administrators create them (`Webhooks::create_for_server`, with the feature
+//! `admin`). While there is one, each change of a session's log also writes a mark for the session, by which a worker finds the sessions with
+//! events to deliver. Each session has an order and a queue of its own. A receiver that fails is asked for one event of one session at a time,
+//! after the same pauses, and all sessions wait; an event that alone fails holds up its own session only. Every process that writes to the
+//! store has a worker, or its events are delivered with the next event of their session.
+//!
 //! **Failures.** Any other answer, and none within [`timeout`](WebhookOptions::timeout), is a failure. The event is tried again after
 //! [`retry_delays`](WebhookOptions::retry_delays), and the events after it wait. After the last attempt it becomes a dead letter, and the queue
 //! goes on. The events after it are tried once each until one is delivered. The status 410 stops the webhook until a user activates it.
@@ -46,12 +52,17 @@
 mod address;
 mod dead;
 mod deliver;
+mod endpoint;
 mod endpoints;
 mod http;
 mod model;
 mod secret;
 mod sender;
+#[cfg(feature = "admin")]
+mod server;
 mod stored;
+mod sweep;
+mod target;
 mod worker;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -60,11 +71,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use http::{HttpSender, NoHttpClient};
 pub use ipnet::IpNet;
 pub use model::{
-    CreateWebhook, CreatedWebhook, DeadLetter, Failure, FailureReason, Queue, UpdateWebhook, Webhook, WebhookState,
+    CreateWebhook, CreatedWebhook, DeadLetter, DeadLetterPlace, Failure, FailureReason, Queue, UpdateWebhook, Webhook,
+    WebhookState,
 };
 pub use secret::WebhookSecret;
 pub use sender::{Sent, WebhookRequest, WebhookSender};
 pub use stored::*;
+pub(crate) use target::Marker;
 pub use worker::WebhookWorker;
 
 use crate::{Chat, store::ChatStore};
@@ -72,6 +85,9 @@ use address::AddressRules;
 
 /// Most webhooks of a session.
 pub const MAX_WEBHOOKS: usize = 10;
+
+/// Most webhooks of the server.
+pub const MAX_SERVER_WEBHOOKS: usize = 10;
 
 /// The longest address of a webhook.
 pub const MAX_URL_CHARS: usize = 2_000;
@@ -106,6 +122,8 @@ pub struct WebhookOptions {
     pub retry_after_max: Duration,
     /// How many attempts a process makes at once. Default: 256.
     pub concurrency: usize,
+    /// How many of these are for one webhook of the server, each of another session. Default: 32.
+    pub server_concurrency: usize,
     /// How often a process looks for events that it did not hear of, and for attempts whose time has come. It costs two reads for each 200
     /// webhooks. Default: 5 s.
     pub sweep_interval: Duration,
@@ -127,6 +145,7 @@ impl Default for WebhookOptions {
             retry_delays: RETRY_DELAYS.to_vec(),
             retry_after_max: Duration::from_secs(24 * 3_600),
             concurrency: 256,
+            server_concurrency: 32,
             sweep_interval: Duration::from_secs(5),
             queue_max: 100_000,
             dead_letters_max: 1_000,
@@ -138,6 +157,13 @@ impl Default for WebhookOptions {
 impl WebhookOptions {
     fn rules(&self) -> AddressRules {
         AddressRules { allowed: self.allowed_networks.clone(), allows_http: self.allow_http }
+    }
+
+    /// A pause with its share of chance, or the longer one that the receiver asks for.
+    fn pause(&self, pause: Duration, retry_after: Option<Duration>) -> TimeDelta {
+        let by_turn = pause.mul_f64(0.8 + 0.4 * f64::from(rand::random::<u16>()) / f64::from(u16::MAX));
+        let asked = retry_after.map(|asked| asked.min(self.retry_after_max));
+        delta(asked.map_or(by_turn, |asked| asked.max(by_turn)))
     }
 
     /// How long a process has the deliveries of a webhook for itself.

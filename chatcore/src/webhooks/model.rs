@@ -1,10 +1,12 @@
 //! What callers give, and what they get.
 
+use std::{fmt, str::FromStr};
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{WebhookSecret, stored::DeliveryState};
-use crate::model::{Seq, SessionId, UserId, WebhookId};
+use crate::model::{InvalidId, Seq, SessionId, UserId, WebhookId};
 
 /// What a webhook is created with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -84,13 +86,13 @@ pub struct Failure {
     pub at: DateTime<Utc>,
 }
 
-/// A webhook as users who manage the session see it: without its secret.
+/// A webhook as users who manage the session see it, or administrators: without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
     /// Its id.
     pub id: WebhookId,
-    /// The session whose events are sent.
-    pub session_id: SessionId,
+    /// The session whose events are sent; `None` for a webhook of the server, which gets those of all sessions.
+    pub session_id: Option<SessionId>,
     /// Where they are sent.
     pub url: String,
     /// The names of the events that are sent; empty for all.
@@ -111,10 +113,11 @@ pub struct Webhook {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Queue {
     /// The position up to which everything was delivered, left out, or given up. While many events are delivered, it is up to a second old.
-    pub delivered_upto: Seq,
-    /// How many positions of the log come after it.
+    /// `None` for a webhook of the server, which has a position in each session.
+    pub delivered_upto: Option<Seq>,
+    /// How many positions of the log come after it. For a webhook of the server: in the first 1,000 sessions with events that wait.
     pub lag: u64,
-    /// How often the next event was tried.
+    /// How often the next event was tried. For a webhook of the server: how many attempts failed since the last success.
     pub attempts: u32,
     /// Before this time nothing is tried.
     pub next_attempt_at: Option<DateTime<Utc>>,
@@ -154,4 +157,33 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// Whether it waits for another attempt.
     pub is_requested: bool,
+}
+
+/// The place of an event in the list of the dead letters of a webhook of the server, which has those of all sessions. Opaque to clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DeadLetterPlace {
+    /// The session.
+    pub session_id: SessionId,
+    /// The position of the event in the session's log.
+    pub seq: Seq,
+}
+
+impl fmt::Display for DeadLetterPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.session_id, self.seq)
+    }
+}
+
+impl FromStr for DeadLetterPlace {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let invalid =
+            || InvalidId { kind: "place in a list of dead letters", expected: "a place as the server gave it out" };
+        let (session, seq) = text.split_once(':').ok_or_else(invalid)?;
+        let place =
+            Self { session_id: session.parse().map_err(|_| invalid())?, seq: seq.parse().map_err(|_| invalid())? };
+        // One spelling for one place.
+        if place.to_string() == text { Ok(place) } else { Err(invalid()) }
+    }
 }

@@ -45,7 +45,72 @@ tables! {
         /// The position of the event.
         seq: Seq,
     ] -> Replay = 1;
+
+    /// The webhooks of the server. One record holds them all, so that its version guards their number.
+    shared plain ServerWebhooks = "server_webhooks" [
+        /// Always [`ALL`](ServerWebhooks::ALL).
+        scope: String,
+    ] -> WebhookList = 1;
+
+    /// Whether events are sent to a webhook of the server, and what came of the last attempts.
+    shared plain Endpoints = "server_webhook_endpoint" [
+        /// The webhook.
+        webhook: WebhookId,
+    ] -> Endpoint = 1;
+
+    /// How far the events of a session were delivered to a webhook of the server. There is none before the first event.
+    shared plain ServerDeliveries = "server_webhook_delivery" [
+        /// The webhook.
+        webhook: WebhookId,
+        /// The session.
+        session: SessionId,
+    ] -> Delivery = 1;
+
+    /// The sessions with events that a webhook of the server may not have got. Each change of a log writes it while there is such a webhook.
+    shared plain Unsent = "server_webhook_unsent" [
+        /// The session.
+        session: SessionId,
+    ] -> UnsentMark = 1;
 }
+
+impl ServerWebhooks {
+    /// The scope of the one record.
+    pub const ALL: &'static str = "all";
+
+    /// The key of the one record.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { scope: Self::ALL.to_owned() }
+    }
+}
+
+/// Whether events are sent to a webhook of the server, and what came of the last attempts. One record for all sessions: a receiver that is away is
+/// not asked once for each of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Whether events are sent.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub state: DeliveryState,
+    /// The number of attempts that failed since the last success.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub failures: u32,
+    /// Before this time nothing is tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// The last attempt that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<Failure>,
+    /// When an event was last delivered, to within ten seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_delivery_at: Option<DateTime<Utc>>,
+    /// The number of events that were never tried, because the queue of their session was too long.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub skipped: u64,
+}
+
+/// The mark of a session in [`Unsent`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UnsentMark {}
 
 /// The webhooks of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -184,4 +249,4 @@ macro_rules! stored_as_json {
     )+};
 }
 
-stored_as_json!(WebhookList, Delivery, DeadLetterRecord, Replay);
+stored_as_json!(WebhookList, Delivery, DeadLetterRecord, Replay, Endpoint, UnsentMark);

@@ -14,15 +14,16 @@ use tokio::{
     time::sleep_until,
 };
 
-use super::{Deliveries, Delivery, DeliveryState, Replays, SessionWebhooks, WebhookSender, Webhooks, deliver::After};
-use crate::{
-    error::Result,
-    model::SessionId,
-    store::{ChatStoreExt as _, Found, Part, TypedKey as _},
+use super::{
+    WebhookSender, Webhooks,
+    deliver::After,
+    target::{Owner, Target},
 };
-
-/// Records that are read at once.
-const PAGE: u64 = 200;
+use crate::{
+    chat::Heard,
+    error::Result,
+    model::{SessionId, WebhookId},
+};
 
 /// Delivers webhooks in the background. Dropping it ends the work at once: another worker goes on where the lease is over.
 #[derive(Debug)]
@@ -56,6 +57,7 @@ impl Webhooks {
     #[must_use = "the worker ends when it is dropped"]
     pub fn start(&self, sender: impl WebhookSender) -> WebhookWorker {
         let (stop, stopping) = watch::channel(false);
+        self.chat().bell().worker_begins();
         let worker = Worker {
             slots: Arc::new(Semaphore::new(self.options().concurrency.clamp(1, Semaphore::MAX_PERMITS))),
             webhooks: self.clone(),
@@ -63,90 +65,20 @@ impl Webhooks {
             stopping,
             tasks: JoinSet::new(),
             running: HashMap::new(),
+            lanes: HashMap::new(),
             waiting: Waiting::default(),
             sweeps_at: Instant::now(),
         };
         WebhookWorker { stop, task: tokio::spawn(worker.run()) }
-    }
-
-    /// The webhooks of sessions in which something was committed.
-    async fn rung(&self, sessions: &[SessionId]) -> Result<Vec<Deliveries>> {
-        let keys: Vec<_> = sessions.iter().map(|session| SessionWebhooks { session: *session }).collect();
-        let found = self.store().get_all(&keys).await?;
-        let of = |(key, found): (SessionWebhooks, Option<Found<super::WebhookList>>)| {
-            let webhooks = found.map(|found| found.value.webhooks.iter().map(|webhook| webhook.id).collect::<Vec<_>>());
-            webhooks.unwrap_or_default().into_iter().map(move |webhook| Deliveries { webhook, session: key.session })
-        };
-        Ok(keys.into_iter().zip(found).flat_map(of).collect())
-    }
-
-    /// The webhooks with something to do.
-    async fn swept(&self) -> Result<Vec<Deliveries>> {
-        let mut due: Vec<Deliveries> = Vec::new();
-        let mut after = None;
-        loop {
-            let scan = Deliveries::under(Vec::new()).after(after.take()).limit(PAGE);
-            let found = self.store().list::<Deliveries>(scan).await?;
-            let is_last = (found.len() as u64) < PAGE;
-            after = found.last().map(|(key, _)| key.parts());
-            for (key, _) in &found {
-                self.chat().bell().watch(key.session);
-            }
-            due.extend(self.behind(found).await?);
-            if is_last {
-                break;
-            }
-        }
-        due.extend(self.replayed().await?);
-        Ok(due)
-    }
-
-    /// The webhooks with dead letters that somebody wants to be tried again.
-    async fn replayed(&self) -> Result<Vec<Deliveries>> {
-        let mut found: Vec<Deliveries> = Vec::new();
-        let mut after = None;
-        loop {
-            let scan = Replays::under(Vec::new()).after(after.take()).limit(1);
-            let Some((Replays { webhook, session, .. }, _)) = self.store().list::<Replays>(scan).await?.pop() else {
-                return Ok(found);
-            };
-            found.push(Deliveries { webhook, session });
-            // The next webhook.
-            after = Some(Replays { webhook, session, seq: Part::MAX_NUMBER }.parts());
-        }
-    }
-
-    /// The deliveries that are behind the log and that no other process has a lease on.
-    async fn behind(&self, found: Vec<(Deliveries, Found<Delivery>)>) -> Result<Vec<Deliveries>> {
-        let now = self.now();
-        let is_free = |delivery: &Delivery| {
-            let is_alive = match delivery.state {
-                DeliveryState::Active | DeliveryState::Removed => true,
-                DeliveryState::Paused | DeliveryState::Gone | DeliveryState::Unknown => false,
-            };
-            let times = [delivery.leased_until, delivery.next_attempt_at];
-            is_alive && times.into_iter().flatten().all(|time| time <= now)
-        };
-        let found: Vec<_> = found.into_iter().filter(|(_, found)| is_free(&found.value)).collect();
-        if found.is_empty() {
-            return Ok(Vec::new());
-        }
-        let sessions: Vec<SessionId> = found.iter().map(|(key, _)| key.session).collect();
-        let ends = self.chat().ends_of(&sessions).await?;
-        let behind = found
-            .into_iter()
-            .zip(ends)
-            .filter(|((_, found), end)| found.value.state == DeliveryState::Removed || *end > found.value.upto);
-        Ok(behind.map(|((key, _), _)| key).collect())
     }
 }
 
 /// What a task of the worker ends with.
 enum Done {
     /// Webhooks that may have something to do.
-    Found(Vec<Deliveries>),
+    Found(Vec<Target>),
     /// The deliveries of one webhook.
-    Worked(Deliveries, After),
+    Worked(Target, After),
 }
 
 struct Worker {
@@ -156,7 +88,9 @@ struct Worker {
     slots: Arc<Semaphore>,
     tasks: JoinSet<Done>,
     /// The webhooks that are worked on, and whether something happened meanwhile.
-    running: HashMap<Deliveries, bool>,
+    running: HashMap<Target, bool>,
+    /// For each webhook of the server, the attempts that may be made at once. A slow receiver must not hold up the others.
+    lanes: HashMap<WebhookId, Arc<Semaphore>>,
     /// Attempts whose time comes soon. Later ones are found by a sweep.
     waiting: Waiting,
     sweeps_at: Instant,
@@ -165,13 +99,13 @@ struct Worker {
 /// Webhooks by the time of their next attempt.
 #[derive(Default)]
 struct Waiting {
-    by_time: BTreeMap<Instant, Vec<Deliveries>>,
-    times: HashMap<Deliveries, Instant>,
+    by_time: BTreeMap<Instant, Vec<Target>>,
+    times: HashMap<Target, Instant>,
 }
 
 impl Waiting {
-    fn put(&mut self, key: Deliveries, at: Instant) {
-        if let Some(before) = self.times.insert(key.clone(), at)
+    fn put(&mut self, key: Target, at: Instant) {
+        if let Some(before) = self.times.insert(key, at)
             && let Some(keys) = self.by_time.get_mut(&before)
         {
             keys.retain(|other| *other != key);
@@ -184,7 +118,7 @@ impl Waiting {
     }
 
     /// Takes those whose time has come.
-    fn due(&mut self, now: Instant) -> Vec<Deliveries> {
+    fn due(&mut self, now: Instant) -> Vec<Target> {
         let mut due = Vec::new();
         while let Some(entry) = self.by_time.first_entry().filter(|entry| *entry.key() <= now) {
             due.extend(entry.remove());
@@ -196,6 +130,12 @@ impl Waiting {
     }
 }
 
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.webhooks.chat().bell().worker_ends();
+    }
+}
+
 impl Worker {
     async fn run(mut self) {
         let webhooks = self.webhooks.clone();
@@ -204,12 +144,21 @@ impl Worker {
             let wakes_at = self.waiting.next().map_or(self.sweeps_at, |at| at.min(self.sweeps_at));
             tokio::select! {
                 _ = stopping.changed() => break,
-                sessions = webhooks.chat().bell().heard() => self.look(sessions),
+                heard = webhooks.chat().bell().heard() => self.hear(heard),
                 Some(done) = self.tasks.join_next() => self.note(done),
                 () = sleep_until(wakes_at.into()) => self.wake(),
             }
         }
         while self.tasks.join_next().await.is_some() {}
+    }
+
+    fn hear(&mut self, Heard { sessions, is_all }: Heard) {
+        if is_all {
+            self.sweeps_at = Instant::now();
+        }
+        if !sessions.is_empty() {
+            self.look(sessions.into_iter().collect());
+        }
     }
 
     fn look(&mut self, sessions: Vec<SessionId>) {
@@ -235,16 +184,27 @@ impl Worker {
         }
     }
 
-    fn start(&mut self, key: Deliveries) {
+    fn start(&mut self, key: Target) {
         if let Some(again) = self.running.get_mut(&key) {
             *again = true;
             return;
         }
-        self.running.insert(key.clone(), false);
+        self.running.insert(key, false);
         let (webhooks, sender, slots) = (self.webhooks.clone(), Arc::clone(&self.sender), Arc::clone(&self.slots));
         let stopping = self.stopping.clone();
+        let lane = match key.owner {
+            Owner::Session => None,
+            Owner::Server => {
+                let most = webhooks.options().server_concurrency.clamp(1, Semaphore::MAX_PERMITS);
+                Some(Arc::clone(self.lanes.entry(key.webhook).or_insert_with(|| Arc::new(Semaphore::new(most)))))
+            }
+        };
         self.tasks.spawn(async move {
             let work = async {
+                let _lane = match &lane {
+                    Some(lane) => Some(lane.acquire().await),
+                    None => None,
+                };
                 let _slot = slots.acquire().await;
                 if *stopping.borrow() { Ok(After::News) } else { webhooks.deliver(&*sender, &stopping, &key).await }
             };
@@ -287,7 +247,7 @@ impl Worker {
 }
 
 /// What was found; nothing where it failed, since a later sweep finds it.
-fn listed(found: std::thread::Result<Result<Vec<Deliveries>>>) -> Vec<Deliveries> {
+fn listed(found: std::thread::Result<Result<Vec<Target>>>) -> Vec<Target> {
     match found {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => {

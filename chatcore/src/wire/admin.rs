@@ -104,6 +104,7 @@ struct UserView<'a> {
     name: &'a str,
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     email: Option<&'a str>,
+    is_bot: bool,
     status: UserStatus,
     /// The role that administrators granted. A role that tokens of another party give is not known here.
     role: SystemRole,
@@ -117,7 +118,7 @@ struct UserView<'a> {
 impl<'a> From<&'a ManagedUser> for UserView<'a> {
     fn from(user: &'a ManagedUser) -> Self {
         let ManagedUser { profile, status, ban, deleted_at, system_role } = user;
-        let Profile { user_id, username, name, email, picture: _, updated_at: _ } = profile;
+        let Profile { user_id, username, name, email, picture: _, updated_at: _, is_bot } = profile;
         let view = |ban: &'a Ban| {
             let Ban { reason, by, at, until } = ban;
             BanView { reason, banned_by: by, banned_at: *at, until: *until }
@@ -127,6 +128,7 @@ impl<'a> From<&'a ManagedUser> for UserView<'a> {
             username,
             name,
             email: email.as_deref(),
+            is_bot: *is_bot,
             status: *status,
             role: *system_role,
             ban: ban.as_ref().map(view),
@@ -187,7 +189,7 @@ struct EntryView<'a> {
     /// The administrator.
     actor: &'a UserId,
     action: AuditAction,
-    /// The id of the user, session, report or notice.
+    /// The id of the user, session, report, notice or webhook.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     target: Option<&'a str>,
     /// The session, where the action is about a report or the messages of a user in it.

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    AcknowledgeDelivery, AddEmoji, AddParticipant, AppendToMessage, ApproveJoinRequest, ChangeRole, CreateInvite,
-    CreateSession, DeleteMessage, EditMessage, FailMessage, FileReport, FinishMessage, ForwardMessage, MarkAllRead,
-    MarkRead, RequestToJoin, ResolveReport, Sanction, ScheduleMessage, SendMessage, SetDraft, SetParticipantMetadata,
-    SetPreferences, SetPresence, SetUserSettings, StartDirect, StartGroup, StartStreamedMessage, UpdateSession,
-    UseInvite,
+    AcknowledgeDelivery, AddEmoji, AddParticipant, AppendToMessage, ApproveJoinRequest, ChangeRole, CommandsView,
+    CreateBot, CreateBotToken, CreateIncomingWebhook, CreateInvite, CreateSession, DeleteMessage, EditMessage,
+    FailMessage, FileReport, FinishMessage, ForwardMessage, InvokeCommand, MarkAllRead, MarkRead, RequestToJoin,
+    ResolveReport, Sanction, ScheduleMessage, SendMessage, SetCommands, SetDraft, SetParticipantMetadata,
+    SetPreferences, SetPresence, SetUserSettings, StartDirect, StartGroup, StartStreamedMessage, UpdateIncomingWebhook,
+    UpdateSession, UseInvite,
 };
 use crate::{
     chat::Chat,
@@ -18,10 +19,10 @@ use crate::{
     identity::Principal,
     json,
     model::{
-        AllRead, Appended, CreatedInvite, Cursor, DeliveryState, Draft, Emoji, EmojiName, FiledReport, HeldId,
-        InvalidId, InviteId, JoinRequest, Message, MessageDeletion, MessageId, OwnPresence, Participant, Preferences,
-        ReadState, Report, ReportId, ScheduledId, ScheduledMessage, SessionDetails, SessionId, ThreadState, UserId,
-        UserSettings,
+        AllRead, Appended, Bot, CreatedBotToken, CreatedIncomingWebhook, CreatedInvite, Cursor, DeliveryState, Draft,
+        Emoji, EmojiName, FiledReport, HeldId, IncomingWebhook, InvalidId, InviteId, JoinRequest, LoginId, Message,
+        MessageDeletion, MessageId, OwnPresence, Participant, Preferences, ReadState, Report, ReportId, ScheduledId,
+        ScheduledMessage, SessionDetails, SessionId, ThreadState, UserId, UserSettings, WebhookId,
     },
 };
 
@@ -48,6 +49,10 @@ pub enum Answer {
     Draft(Box<Draft>),
     /// The invite that was created, with its code.
     Invite(Box<CreatedInvite>),
+    /// The incoming webhook that was created, with its token.
+    CreatedIncomingWebhook(Box<CreatedIncomingWebhook>),
+    /// The incoming webhook that was changed.
+    IncomingWebhook(Box<IncomingWebhook>),
     /// The caller's request to join.
     JoinRequest(Box<JoinRequest>),
     /// The caller's report that is open now.
@@ -74,6 +79,14 @@ pub enum Answer {
     SessionId(SessionId),
     /// The caller's own presence.
     OwnPresence(Box<OwnPresence>),
+    /// The commands that the caller, a bot, offers.
+    Commands(CommandsView),
+    /// The bot that was created.
+    Bot(Box<Bot>),
+    /// The token that was created, with its text.
+    BotToken(Box<CreatedBotToken>),
+    /// The token that was revoked.
+    TokenId(LoginId),
 }
 
 impl Answer {
@@ -90,6 +103,8 @@ impl Answer {
             | Self::ScheduledId(_)
             | Self::Draft(_)
             | Self::Invite(_)
+            | Self::CreatedIncomingWebhook(_)
+            | Self::IncomingWebhook(_)
             | Self::JoinRequest(_)
             | Self::FiledReport(_)
             | Self::Report(_)
@@ -102,7 +117,11 @@ impl Answer {
             | Self::UserId(_)
             | Self::Preferences(_)
             | Self::SessionId(_)
-            | Self::OwnPresence(_) => None,
+            | Self::OwnPresence(_)
+            | Self::Commands(_)
+            | Self::Bot(_)
+            | Self::BotToken(_)
+            | Self::TokenId(_) => None,
         }
     }
 }
@@ -244,6 +263,21 @@ commands! { in chat by principal:
         chat.revoke_invite(principal, session_id, invite_id).await?;
         Ok(Answer::SessionId(session_id))
     };
+    /// Creates an incoming webhook of a session.
+    CreateIncomingWebhook = "create_incoming_webhook" (session_id: SessionId) webhook: CreateIncomingWebhook => {
+        let created = chat.create_incoming_webhook(principal, session_id, webhook.command()).await?;
+        Ok(Answer::CreatedIncomingWebhook(Box::new(created)))
+    };
+    /// Changes an incoming webhook of a session.
+    UpdateIncomingWebhook = "update_incoming_webhook" (session_id: SessionId, webhook_id: WebhookId) changes: UpdateIncomingWebhook => {
+        let changed = chat.update_incoming_webhook(principal, session_id, webhook_id, changes.command()).await?;
+        Ok(Answer::IncomingWebhook(Box::new(changed)))
+    };
+    /// Deletes an incoming webhook of a session.
+    DeleteIncomingWebhook = "delete_incoming_webhook" (session_id: SessionId, webhook_id: WebhookId) _nothing: Nothing => {
+        chat.delete_incoming_webhook(principal, session_id, webhook_id).await?;
+        Ok(Answer::SessionId(session_id))
+    };
     /// Makes the caller a participant of a session by the code of an invite.
     JoinByInvite = "join_by_invite" () invite: UseInvite => {
         Ok(Answer::Participant(Box::new(chat.join_by_invite(principal, &invite.code).await?.participant)))
@@ -349,6 +383,34 @@ commands! { in chat by principal:
     SendMessage = "send_message" [frame] (session_id: SessionId) message: SendMessage => {
         let sent = chat.send(principal, session_id, message.command(None)?).await?;
         Ok(Answer::Message(Box::new(sent)))
+    };
+    /// Invokes a command of a bot.
+    InvokeCommand = "invoke_command" [frame] (session_id: SessionId) invocation: InvokeCommand => {
+        let sent = chat.invoke_command(principal, session_id, invocation.command(None)?).await?;
+        Ok(Answer::Message(Box::new(sent)))
+    };
+    /// Creates a bot.
+    CreateBot = "create_bot" () bot: CreateBot => {
+        Ok(Answer::Bot(Box::new(chat.create_bot(principal, &bot.name).await?)))
+    };
+    /// Deletes a bot of the caller's.
+    DeleteBot = "delete_bot" (bot_id: UserId) _nothing: Nothing => {
+        chat.delete_bot(principal, &bot_id).await?;
+        Ok(Answer::UserId(bot_id))
+    };
+    /// Creates a token of a bot of the caller's.
+    CreateBotToken = "create_bot_token" (bot_id: UserId) token: CreateBotToken => {
+        let created = chat.create_bot_token(principal, &bot_id, token.command()?).await?;
+        Ok(Answer::BotToken(Box::new(created)))
+    };
+    /// Revokes a token of a bot of the caller's.
+    RevokeBotToken = "revoke_bot_token" (bot_id: UserId, token_id: LoginId) _nothing: Nothing => {
+        chat.revoke_bot_token(principal, &bot_id, token_id).await?;
+        Ok(Answer::TokenId(token_id))
+    };
+    /// Replaces the commands that the caller, a bot, offers.
+    SetCommands = "set_commands" () commands: SetCommands => {
+        Ok(Answer::Commands(chat.set_commands(principal, commands.command()?).await?.into()))
     };
     /// Begins a message that is written in parts.
     StartStreamedMessage = "start_streamed_message" [frame] (session_id: SessionId) message: StartStreamedMessage => {

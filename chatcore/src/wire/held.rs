@@ -3,7 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::model::{Content, HeldId, HeldMessage, MessageBody, MessageId, MessageType, SessionId, SpeakerRole, UserId};
+use super::{bot::CommandView, forward::OriginView};
+use crate::model::{
+    Attachment, Content, HeldId, HeldMessage, MessageBody, MessageId, MessageType, Metadata, SessionId, SpeakerRole,
+    UserId,
+};
 
 /// A message that waits for approval.
 #[derive(Serialize)]
@@ -23,6 +27,21 @@ struct HeldView<'a> {
     /// The message that it answers; `null` where it answers none.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     reply_to: Option<MessageId>,
+    /// Users whom it mentions besides those whom its text names.
+    mentions: &'a [UserId],
+    /// Whether it mentions everybody besides the words of its text.
+    mentions_everybody: bool,
+    /// The files that it refers to.
+    attachments: &'a [Attachment],
+    /// Data of the host's or the client's own; `null` where there are none.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    metadata: Option<&'a Metadata>,
+    /// Where it comes from, where it was forwarded; otherwise `null`.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    forwarded_from: Option<OriginView<'a>>,
+    /// The command of a bot that it invokes; otherwise `null`.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    command: Option<CommandView<'a>>,
     /// Why it waits; `null` where the policy gives no reason.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     reason: Option<&'a str>,
@@ -32,8 +51,9 @@ struct HeldView<'a> {
 
 impl<'a> From<&'a HeldMessage> for HeldView<'a> {
     fn from(held: &'a HeldMessage) -> Self {
-        let HeldMessage { id, session_id, author, body, reply_to, reason, held_at } = held;
-        let MessageBody { role, message_type, content, .. } = body;
+        let HeldMessage { id, session_id, author, body, reply_to, mentions, mentions_everybody, reason, held_at } =
+            held;
+        let MessageBody { role, message_type, content, attachments, metadata, origin, command, .. } = body;
         Self {
             id: *id,
             session_id: *session_id,
@@ -44,6 +64,12 @@ impl<'a> From<&'a HeldMessage> for HeldView<'a> {
             message_type: *message_type,
             content,
             reply_to: *reply_to,
+            mentions,
+            mentions_everybody: *mentions_everybody,
+            attachments,
+            metadata: metadata.as_ref(),
+            forwarded_from: origin.as_ref().map(OriginView::from),
+            command: command.as_ref().map(CommandView::from),
             reason: reason.as_deref(),
             held_at: *held_at,
         }

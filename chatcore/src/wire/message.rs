@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     attachment::{self, NewAttachment},
+    bot::CommandView,
     event::events,
     forward::OriginView,
     mention::{LinkView, MentionView},
@@ -59,6 +60,9 @@ struct MessageView<'a> {
     /// How far its writing has come, where it is written in parts; otherwise `null`.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     stream: Option<StreamView<'a>>,
+    /// The command of a bot that it invokes; otherwise `null`.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    command: Option<CommandView<'a>>,
     /// Its position in the session's log.
     seq: Seq,
     /// How many messages the session had with it.
@@ -117,7 +121,7 @@ struct ReactorView<'a> {
 impl<'a> From<&'a Reactor> for ReactorView<'a> {
     fn from(reactor: &'a Reactor) -> Self {
         let Reactor { user, reacted_at } = reactor;
-        let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = user;
+        let Profile { user_id, username, name, email: _, picture: _, updated_at: _, is_bot: _ } = user;
         Self { user_id, username, name, reacted_at: *reacted_at }
     }
 }
@@ -126,9 +130,9 @@ impl<'a> From<&'a Message> for MessageView<'a> {
     fn from(message: &'a Message) -> Self {
         let Message { id, session_id, seq, number, sender, body, created_at, revision, .. } = message;
         let Message { status, reactions, thread, sender_blocked, .. } = message;
-        let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = sender;
+        let Profile { user_id, username, name, email: _, picture: _, updated_at: _, is_bot: _ } = sender;
         let MessageBody { role, message_type, content, reply, mentions, links, attachments, metadata, .. } = body;
-        let MessageBody { origin, stream, .. } = body;
+        let MessageBody { origin, stream, command, .. } = body;
         let (edited_at, deleted) = match status {
             MessageStatus::AsSent => (None, None),
             MessageStatus::Edited { at } => (Some(*at), None),
@@ -152,6 +156,7 @@ impl<'a> From<&'a Message> for MessageView<'a> {
             metadata: metadata.as_ref(),
             forwarded_from: origin.as_ref().map(OriginView::from),
             stream: stream.as_ref().map(StreamView::from),
+            command: command.as_ref().map(CommandView::from),
             seq: *seq,
             number: *number,
             created_at: *created_at,
@@ -198,7 +203,7 @@ struct PinnedView<'a> {
 impl<'a> From<&'a PinnedMessage> for PinnedView<'a> {
     fn from(pinned: &'a PinnedMessage) -> Self {
         let PinnedMessage { message, pinned_by, pinned_at } = pinned;
-        let Profile { user_id, username, name: _, email: _, picture: _, updated_at: _ } = pinned_by;
+        let Profile { user_id, username, name: _, email: _, picture: _, updated_at: _, is_bot: _ } = pinned_by;
         Self { message, pinned_by: user_id, pinned_by_username: username, pinned_at: *pinned_at }
     }
 }

@@ -35,11 +35,13 @@ mod account;
 mod admin;
 mod attachment;
 mod block;
+mod bot;
 mod command;
 mod event;
 mod forward;
 mod held;
 mod id;
+mod incoming;
 mod invite;
 mod later;
 mod mention;
@@ -65,9 +67,11 @@ pub use account::{
 };
 #[cfg(feature = "admin")]
 pub use admin::{BanUser, BroadcastNotice, NoticeFrame, Reason, SetRole};
+pub use bot::{CommandForm, CommandsView, CreateBot, CreateBotToken, InvokeCommand, SetCommands};
 pub use command::{Answer, Command, Nothing, SetTyping};
 pub use event::{event_name, event_names, signal_name};
 pub use forward::ForwardMessage;
+pub use incoming::{CreateIncomingWebhook, PostToIncomingWebhook, UpdateIncomingWebhook};
 pub use invite::{ApproveJoinRequest, CreateInvite, RequestToJoin, UseInvite};
 pub use later::{ScheduleMessage, SetDraft};
 pub use message::{DeleteMessage, EditMessage, SendMessage};
@@ -102,7 +106,7 @@ struct Person<'a> {
 
 impl<'a> From<&'a Profile> for Person<'a> {
     fn from(profile: &'a Profile) -> Self {
-        let Profile { user_id, username, name, email: _, picture, updated_at: _ } = profile;
+        let Profile { user_id, username, name, email: _, picture, updated_at: _, is_bot: _ } = profile;
         Self { id: user_id, username, display_name: name, avatar_url: picture.as_deref() }
     }
 }

@@ -23,6 +23,8 @@ struct ParticipantView<'a> {
     user_id: &'a UserId,
     username: &'a str,
     name: &'a str,
+    /// Whether the user is a bot.
+    is_bot: bool,
     /// Only where it was asked for and the caller may see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
@@ -48,13 +50,14 @@ impl<'a> From<&'a Participant> for ParticipantView<'a> {
         let is_owner = participant.is_owner();
         let Participant { id, session_id, profile, role, is_active, joined_at, created_at, muted, metadata } =
             participant;
-        let Profile { user_id, username, name, email, picture: _, updated_at: _ } = profile;
+        let Profile { user_id, username, name, email, picture: _, updated_at: _, is_bot } = profile;
         Self {
             id: *id,
             session_id: *session_id,
             user_id,
             username,
             name,
+            is_bot: *is_bot,
             email: email.as_deref(),
             role: *role,
             is_owner,

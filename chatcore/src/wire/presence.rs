@@ -34,7 +34,7 @@ pub(super) struct PresenceView<'a> {
 
 impl<'a> PresenceView<'a> {
     pub(super) fn of(user: &'a Profile, state: &'a PresenceState) -> Self {
-        let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = user;
+        let Profile { user_id, username, name, email: _, picture: _, updated_at: _, is_bot: _ } = user;
         let PresenceState { status, last_seen, text } = state;
         let (text, until) = text.as_ref().map(|StatusText { text, until }| (text.as_str(), *until)).unzip();
         Self { user_id, username, name, status: *status, last_seen: *last_seen, text, text_until: until.flatten() }

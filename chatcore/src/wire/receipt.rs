@@ -29,7 +29,7 @@ struct ReceiptView<'a> {
 impl<'a> From<&'a MessageReceipt> for ReceiptView<'a> {
     fn from(receipt: &'a MessageReceipt) -> Self {
         let MessageReceipt { participant_id, user, is_addressee, delivered, read } = receipt;
-        let Profile { user_id, username, name, email: _, picture: _, updated_at: _ } = user;
+        let Profile { user_id, username, name, email: _, picture: _, updated_at: _, is_bot: _ } = user;
         Self {
             participant_id: *participant_id,
             user_id,

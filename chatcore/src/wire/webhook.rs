@@ -9,12 +9,14 @@ use crate::{
     webhooks::{self, CreatedWebhook, DeadLetter, Failure, FailureReason, Queue, Webhook, WebhookState},
 };
 
-/// A webhook of a session, without its secret.
+/// A webhook of a session or of the server, without its secret.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Webhook"))]
 struct WebhookView<'a> {
     id: WebhookId,
-    session_id: SessionId,
+    /// The session whose events are sent; null for a webhook of the server, which gets those of all sessions.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    session_id: Option<SessionId>,
     /// Where events are sent.
     url: &'a str,
     /// The names of the events that are sent; empty for all.
@@ -50,11 +52,13 @@ impl<'a> From<&'a Webhook> for WebhookView<'a> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "WebhookQueue"))]
 struct QueueView {
-    /// The position up to which everything was delivered, left out, or given up. While many events are delivered, it is up to a second old.
-    delivered_upto: Seq,
-    /// How many positions of the log come after it.
+    /// The position up to which everything was delivered, left out, or given up. While many events are delivered, it is up to a second old. Null
+    /// for a webhook of the server, which has a position in each session.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    delivered_upto: Option<Seq>,
+    /// How many positions of the log come after it. For a webhook of the server: in the first 1,000 sessions with events that wait.
     lag: u64,
-    /// How often the next event was tried.
+    /// How often the next event was tried. For a webhook of the server: how many attempts failed since the last success.
     attempts: u32,
     /// Before this time nothing is tried; null where nothing is to be waited for.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]

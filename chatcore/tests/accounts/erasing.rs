@@ -1,11 +1,17 @@
 use chatcore::{
-    ChatStore,
+    Authenticator as _, ChatStore,
     accounts::{ErasureRecord, Erasures},
-    chat::{AddParticipant, EditMessage, FileReport, SendMessage, SetUserSettings},
-    model::{Content, EventKind, MessageEvent, MessageWindow, Page, ReportReason, SessionId, SessionType},
+    chat::{AddParticipant, CreateBotToken, EditMessage, FileReport, SendMessage, SetUserSettings},
+    identity::{BotAuthenticator, NoTokens, Scope},
+    model::{
+        Content, EventKind, HeldId, MessageBody, MessageEvent, MessageWindow, Page, ReportReason, SessionId,
+        SessionType,
+    },
     permission::Denial,
     store::{
-        Change, Departures, Follows, Key, KeyPart as _, LogRange, Prefix, Scan, TABLES, Table, ThreadMarkers, TypedKey,
+        BotCursor, BotCursors, BotLease, BotLeases, BotTokenUses, BotTokens, Bots, Change, Departures, Follows, Held,
+        HeldEntry, HeldList, HeldLists, HeldMessages, Key, KeyPart as _, LogRange, OwnedBots, Prefix, Scan, TABLES,
+        Table, ThreadMarkers, TypedKey,
     },
 };
 
@@ -86,6 +92,33 @@ async fn a_deleted_account_leaves_nothing_about_threads() {
 }
 
 #[tokio::test]
+async fn a_deleted_account_leaves_no_bots() {
+    let world = World::new();
+    let (ada, eve) = (world.register("ada").await, world.register("eve").await);
+    let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
+    let id = kit::room(&world.chat, &by_eve, &[]).await;
+    let bot = world.chat.create_bot(&by_ada, "A bot").await.unwrap().profile.user_id;
+    world.chat.add_participant(&by_eve, id, AddParticipant { user_id: bot.clone(), role: None }).await.unwrap();
+    let new = CreateBotToken::named("one");
+    let token = world.chat.create_bot_token(&by_ada, &bot, new).await.unwrap().secret;
+    let tokens = BotAuthenticator::new(world.chat.clone(), NoTokens);
+    let as_bot = tokens.authenticate(token.as_str()).await.unwrap();
+    kit::say(&world.chat, &as_bot, id, "hello").await;
+    // A bot has no account of its own.
+    assert_eq!(world.accounts.me(&as_bot).await.unwrap_err(), Error::AccountNotFound);
+    let scoped = as_bot.clone().within(Scope { sessions: Some([id].into()), actions: None });
+    assert_eq!(world.accounts.me(&scoped).await.unwrap_err(), Error::OutOfScope);
+    world.accounts.delete_account(&by_ada, &here(), PASSWORD).await.unwrap();
+    erased(&world).await;
+    assert_eq!(tokens.authenticate(token.as_str()).await.unwrap_err(), Error::TokenInvalid);
+    let people = world.chat.participants(&by_eve, id, Page::FIRST, false).await.unwrap();
+    assert_eq!(people.iter().filter(|one| one.is_active).count(), 1);
+    let all = [Bots::TABLE, OwnedBots::TABLE, BotTokens::TABLE, BotTokenUses::TABLE];
+    let prefixes = all.map(|table| Prefix { table, parts: Vec::new() });
+    assert_eq!(world.store.count(&prefixes).await.unwrap(), [0, 0, 0, 0]);
+}
+
+#[tokio::test]
 async fn a_deleted_account_leaves_no_name_no_address_and_no_text() {
     let world = World::new();
     let phone = Client { device: Some("Her phone".into()), ..client("198.51.100.9") };
@@ -119,8 +152,14 @@ async fn a_deleted_account_leaves_no_name_no_address_and_no_text() {
     world.chat.block_user(&by_ada, &by_eve.user_id).await.unwrap();
     world.chat.acknowledge_delivery(&by_ada, own, 1).await.unwrap();
     world.chat.set_user_settings(&by_ada, SetUserSettings { receipts: Some(false) }).await.unwrap();
+    let lease = BotLease { holder: uuid::Uuid::nil(), until: world.chat.now() };
+    let bot = vec![
+        BotCursors { user: by_ada.user_id.clone(), session: own }.put(BotCursor { seq: 3 }),
+        BotLeases { user: by_ada.user_id.clone() }.put(lease),
+    ];
+    world.store.commit(Change::of_records(bot)).await.unwrap();
     let before = everything(&world, &[own, other, left]).await;
-    let records = ["block:", "delivery:", "user_settings:"];
+    let records = ["block:", "delivery:", "user_settings:", "bot_cursor:", "bot_lease:"];
     for trace in ["secret-one", "secret-two", "secret-three", "adalove", "Lovelace", "198.51.100.9", "Her phone"]
         .iter()
         .chain(&records)
@@ -177,6 +216,37 @@ async fn texts_may_stay_under_the_name_of_a_removed_user() {
     assert_eq!((kit::text_of(&found), found.sender.name.as_str()), ("this stays", "Gone"));
     let participant = world.chat.participant(&by_eve, id, &ada.account.user_id, false).await.unwrap();
     assert_eq!((participant.is_active, participant.metadata), (false, None));
+}
+
+/// These were never sent, and nobody can approve them any more.
+#[tokio::test]
+async fn held_messages_go_also_where_texts_may_stay() {
+    let world = World::with(AccountSettings { erases_messages: false, ..settings() });
+    let (ada, eve) = (world.register("ada").await, world.register("eve").await);
+    let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
+    let session = kit::room(&world.chat, &by_eve, &[&by_ada]).await;
+    let stay = world.chat.participant(&by_eve, session, &ada.account.user_id, false).await.unwrap().id;
+    let held = Held {
+        author: ada.account.user_id.clone(),
+        stay,
+        body: MessageBody::new(Content::Text("wait".to_owned())),
+        reply_to: None,
+        mentions: Vec::new(),
+        mentions_everybody: false,
+        client_id: None,
+        fingerprint: None,
+        reason: None,
+        held_at: world.chat.now(),
+        is_approved: false,
+    };
+    let id = HeldId(uuid::Uuid::from_u128(7));
+    let list = HeldList { entries: vec![HeldEntry { id, author: held.author.clone(), client_id: None }] };
+    let writes = vec![HeldMessages { session, id }.put(held), HeldLists { session }.put(list)];
+    world.store.commit(Change::of_records(writes)).await.unwrap();
+    world.accounts.delete_account(&by_ada, &here(), PASSWORD).await.unwrap();
+    erased(&world).await;
+    let all = [HeldMessages::TABLE, HeldLists::TABLE].map(|table| Prefix { table, parts: Vec::new() });
+    assert_eq!(world.store.count(&all).await.unwrap(), [0, 0]);
 }
 
 #[tokio::test]
@@ -373,4 +443,29 @@ async fn nothing_brings_a_deleted_user_back() {
     assert_eq!(world.accounts.import(import.clone()).await.unwrap_err(), Error::AccountDeleted);
     // The name is free for a new user.
     world.accounts.import(ImportAccount { user_id: None, ..import }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_account_leaves_its_webhooks_and_not_its_name() {
+    let world = World::new();
+    let (ada, eve) = (world.register("ada").await, world.register("eve").await);
+    let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
+    let id = kit::room(&world.chat, &by_eve, &[&by_ada]).await;
+    world.chat.change_role(&by_eve, id, &by_ada.user_id, chatcore::model::ParticipantRole::Admin).await.unwrap();
+    let new = chatcore::chat::CreateIncomingWebhook { name: "Builds".to_owned(), avatar_url: None };
+    let token = world.chat.create_incoming_webhook(&by_ada, id, new).await.unwrap().token;
+    let post = async || {
+        let caller = world.chat.admit_webhook(chatcore::Origin::UNKNOWN, &token).await.unwrap();
+        world.chat.post_to_webhook(caller, chatcore::chat::PostToWebhook::text("done")).await.unwrap()
+    };
+    let before = post().await;
+    let listed = async || world.chat.incoming_webhooks(&by_eve, id).await.unwrap().remove(0);
+    assert_eq!(listed().await.created_by.username, "ada");
+    world.accounts.delete_account(&by_ada, &here(), PASSWORD).await.unwrap();
+    erased(&world).await;
+    let after = listed().await.created_by;
+    assert_eq!((&after.user_id, after.username.as_str()), (&by_ada.user_id, "deleted"));
+    // Its messages are the webhook's, and it posts on.
+    assert!(!is_erased(&world, &by_eve, &before).await);
+    assert_eq!(post().await.sender.name, "Builds");
 }

@@ -1,9 +1,10 @@
 use chatcore::{
     chat::{CreateInvite, EditMessage, FileReport, SendMessage, SetUserSettings},
     model::{ReportReason, SessionType},
+    store::{BotCursor, BotCursors, Change, ChatStore as _, TypedKey as _},
 };
 use futures_util::StreamExt as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -59,6 +60,9 @@ async fn an_export_has_all_that_the_user_wrote_and_nothing_of_others() {
     world.chat.report_participant(&by_ada, here_still, &by_eve.user_id, report("she bores me")).await.unwrap();
     world.chat.report_participant(&by_eve, here_still, &by_ada.user_id, report("she writes too much")).await.unwrap();
 
+    let cursor = BotCursors { user: by_ada.user_id.clone(), session: here_still }.put(BotCursor { seq: 2 });
+    world.store.commit(Change::of_records(vec![cursor])).await.unwrap();
+
     let lines = export(&world, &by_ada).await;
     let (following, marker) = (of(&lines, "thread_following"), of(&lines, "thread_marker"));
     assert_eq!((following.len(), marker.len()), (1, 1));
@@ -83,6 +87,7 @@ async fn an_export_has_all_that_the_user_wrote_and_nothing_of_others() {
         let is_left = session["id"] == left.to_string();
         assert_eq!((&session["is_active"], session["title"].is_null()), (&(!is_left).into(), is_left));
         assert_eq!(session["delivered_upto"].as_u64(), (!is_left).then_some(3));
+        assert_eq!(session["handled_upto"].as_u64(), (!is_left).then_some(2));
         assert_eq!(session["metadata"]["note"].as_str(), (!is_left).then_some("about ada"));
     }
     assert_eq!(of(&lines, "settings")[0]["receipts"], false);
@@ -215,4 +220,25 @@ async fn an_export_ends_with_its_login_and_with_its_token() {
     lines.next().await.unwrap().unwrap();
     world.later(i64::try_from(eve.tokens.expires_in).unwrap());
     assert_eq!(end_of(lines).await, Some(Error::TokenExpired));
+}
+
+#[tokio::test]
+async fn an_export_has_the_webhooks_that_the_user_created_without_their_secrets() {
+    let world = World::new();
+    let (ada, eve) = (world.register("ada").await, world.register("eve").await);
+    let (by_ada, by_eve) = (world.caller(&ada).await, world.caller(&eve).await);
+    let id = kit::room(&world.chat, &by_ada, &[&by_eve]).await;
+    let new = chatcore::chat::CreateIncomingWebhook { name: "Builds".to_owned(), avatar_url: None };
+    let created = world.chat.create_incoming_webhook(&by_ada, id, new).await.unwrap();
+    let caller = world.chat.admit_webhook(chatcore::Origin::UNKNOWN, &created.token).await.unwrap();
+    world.chat.post_to_webhook(caller, chatcore::chat::PostToWebhook::text("done")).await.unwrap();
+    let lines = export(&world, &by_ada).await;
+    let [webhook] = of(&lines, "incoming_webhook")[..] else { panic!("{lines:?}") };
+    let mut fields: Vec<&str> = webhook.as_object().unwrap().keys().map(String::as_str).collect();
+    fields.sort_unstable();
+    assert_eq!(fields, ["avatar_url", "created_at", "id", "name", "session_id", "type"]);
+    assert_eq!((&webhook["name"], &webhook["id"]), (&json!("Builds"), &json!(created.webhook.id)));
+    // What the webhook posted is not the user's.
+    assert!(of(&lines, "message").is_empty());
+    assert!(of(&export(&world, &by_eve).await, "incoming_webhook").is_empty());
 }

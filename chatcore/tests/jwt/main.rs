@@ -103,7 +103,7 @@ async fn a_token_of_the_issuer_is_accepted() {
     let before = in_seconds(0);
     let token = issuer.issue(claims, Duration::from_secs(60)).unwrap();
     let after = in_seconds(0);
-    let Principal { user_id, username, name, email, picture, system_role, issued_at, login_id: _, expires_at } =
+    let Principal { user_id, username, name, email, picture, system_role, issued_at, login_id: _, expires_at, scope } =
         shown(&authenticator(), &token).await.unwrap();
     assert_eq!(
         (user_id.as_str(), username.as_deref(), name.as_deref()),
@@ -111,7 +111,7 @@ async fn a_token_of_the_issuer_is_accepted() {
     );
     assert_eq!(email.as_deref(), Some("alice@example.com"));
     assert_eq!(picture.as_deref(), Some("https://example.com/alice.png"));
-    assert_eq!(system_role, SystemRole::User);
+    assert_eq!((system_role, scope), (SystemRole::User, None));
     assert!((before..=after).contains(&issued_at.timestamp()));
     assert_eq!(expires_at.unwrap().timestamp(), issued_at.timestamp() + 60);
 }

@@ -493,7 +493,8 @@ proptest! {
                             || action == Action::ChangeRole { role: owner };
                         let leaves = action == Action::Leave && actor == Standing::Active(owner);
                         // A report changes nothing for the reported user.
-                        let is_harmless = matches!(action, Action::SetMetadata | Action::ReportParticipant { .. });
+                        let is_own = action == Action::DeleteMessagesOf && actor == Standing::Active(owner);
+                        let is_harmless = is_own || matches!(action, Action::SetMetadata | Action::ReportParticipant { .. });
                         let touches_owner = leaves || (needs_target(action.kind()) && upon_owner && !is_harmless);
                         prop_assert!(action != (Action::EditMessage { own: false }), "{actor:?} edited for somebody else");
                         prop_assert!(action != (Action::ContinueMessage { own: false }), "{actor:?} wrote for somebody else");

@@ -1,5 +1,12 @@
 //! The host's review of messages, and messages that wait for approval.
 
+#[path = "held/answers.rs"]
+mod answers;
+#[path = "held/drafts.rs"]
+mod drafts;
+#[path = "held/removals.rs"]
+mod removals;
+
 use std::{
     sync::{
         Arc,
@@ -15,14 +22,15 @@ use chatcore::{
         MessagePolicy, OnFailure, OnMatch, SendMessage, StartMessage, Verdict,
     },
     model::{
-        ClientId, Content, HeldMessage, MessageWindow, Page, ParticipantRole, SessionId, StreamFailure, StreamState,
+        ClientId, Content, HeldMessage, MessageWindow, ModerationAction, Page, ParticipantRole, SessionId,
+        StreamFailure, StreamState,
     },
     permission::Denial,
 };
 
 use futures_util::FutureExt as _;
 
-use super::kit::{assert_denied, room, say, text_of, user};
+use super::kit::{assert_denied, room, say, session, text_of, user};
 
 /// Does what the text says.
 fn obedient(draft: &MessageDraft) -> Verdict {
@@ -170,12 +178,16 @@ async fn a_retry_is_one_message_whatever_the_policy_says() {
     assert_eq!(held(&chat, &alice, id).await, []);
     // A retry of a held message waits once, and is sent once.
     verdicts.store(1, Ordering::SeqCst);
+    let again = |said: &str| text(said).with_client_id(ClientId::new("again").unwrap());
     for _ in 0..3 {
-        assert_eq!(chat.send(&alice, id, once("wait")).await.unwrap_err(), Error::MessageHeld);
+        assert_eq!(chat.send(&bob, id, again("wait")).await.unwrap_err(), Error::MessageHeld);
     }
+    // Another text is no retry.
+    assert_eq!(chat.send(&bob, id, again("other")).await.unwrap_err(), Error::ClientIdReused);
     let [waiting] = &held(&chat, &alice, id).await[..] else { panic!("one held message") };
     let approved = chat.approve_message(&alice, id, waiting.id).await.unwrap();
-    assert_eq!(chat.send(&alice, id, once("wait")).await.unwrap().id, approved.id);
+    assert_eq!(chat.send(&bob, id, again("wait")).await.unwrap().id, approved.id);
+    assert_eq!(chat.send(&bob, id, again("other")).await.unwrap_err(), Error::ClientIdReused);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,9 +265,9 @@ async fn a_review_that_fails_has_the_stated_outcome() {
         );
         let hangs = chat_by(BlockingPolicy(obedient), on_failure);
         for chat in [panics, late, hangs] {
-            let alice = user("alice");
-            let id = room(&chat, &alice, &[]).await;
-            let sent = chat.send(&alice, id, text("panic")).await;
+            let (alice, bob) = (user("alice"), user("bob"));
+            let id = room(&chat, &alice, &[&bob]).await;
+            let sent = chat.send(&bob, id, text("panic")).await;
             assert_eq!(sent.err(), outcome, "{on_failure:?}");
         }
     }
@@ -289,11 +301,32 @@ async fn a_review_that_hangs_keeps_no_other_session_waiting() {
 async fn word_lists_are_a_policy() {
     let policy = ListPolicy::new().words(["darn"], OnMatch::Mask).only_links(["example.com"], OnMatch::Hold);
     let chat = chat_by(policy, OnFailure::Refuse);
-    let alice = user("alice");
-    let id = room(&chat, &alice, &[]).await;
-    assert_eq!(text_of(&chat.send(&alice, id, text("Darn it")).await.unwrap()), "**** it");
-    assert_eq!(chat.send(&alice, id, text("see https://evil.example")).await.unwrap_err(), Error::MessageHeld);
-    chat.send(&alice, id, text("see https://www.example.com")).await.unwrap();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    assert_eq!(text_of(&chat.send(&bob, id, text("Darn it")).await.unwrap()), "**** it");
+    assert_eq!(chat.send(&bob, id, text("see https://evil.example")).await.unwrap_err(), Error::MessageHeld);
+    chat.send(&bob, id, text("see https://www.example.com")).await.unwrap();
+}
+
+#[tokio::test]
+async fn answers_to_held_messages_are_in_the_moderation_log() {
+    let chat = chat();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    for said in ["hold one", "hold two"] {
+        assert_eq!(chat.send(&bob, id, text(said)).await.unwrap_err(), Error::MessageHeld);
+    }
+    let waiting: Vec<_> = held(&chat, &alice, id).await.iter().map(|held| held.id).collect();
+    let sent = chat.approve_message(&alice, id, waiting[0]).await.unwrap();
+    chat.reject_message(&alice, id, waiting[1]).await.unwrap();
+    assert_eq!(chat.approve_message(&alice, id, waiting[1]).await.unwrap_err(), Error::HeldMessageNotFound);
+    let log = chat.moderation_log(&alice, id, Page::FIRST).await.unwrap();
+    let entries: Vec<_> = log.iter().map(|entry| (entry.action, &entry.user.user_id, entry.message_id)).collect();
+    let bob = &bob.user_id;
+    assert_eq!(
+        entries,
+        [(ModerationAction::MessageRejected, bob, None), (ModerationAction::MessageApproved, bob, Some(sent.id))]
+    );
 }
 
 /// Readers have seen the parts of a streamed message, so a text that does not pass is taken away at the end.

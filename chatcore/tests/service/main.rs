@@ -12,6 +12,8 @@ mod archiving;
 mod attachments;
 mod batches;
 mod blocks;
+mod bots;
+mod commands;
 mod directory;
 mod directs;
 mod editing;
@@ -25,6 +27,7 @@ mod held;
 mod history;
 #[path = "../kit/hooked.rs"]
 mod hooked;
+mod incoming;
 mod invites;
 mod inviting;
 mod join_requests;

@@ -286,7 +286,7 @@ async fn an_author_who_may_not_send_any_more_writes_nothing_and_the_message_fail
         "leave" => chat.leave(&bob, id).await.unwrap(),
         "remove" => chat.remove_participant(&alice, id, &bob.user_id).await.unwrap(),
         "view" => drop(chat.change_role(&alice, id, &bob.user_id, VIEWER).await.unwrap()),
-        "archive" => drop(chat.archive_session(&alice, id).await.unwrap()),
+        "archive" => chat.archive_session(&alice, id).await.unwrap(),
         "delete" => chat.delete_session(&alice, id).await.unwrap(),
         other => panic!("{other}"),
     };

@@ -5,23 +5,24 @@ use chatcore::{
     accounts::{AvatarSize, LogIn, Register, UpdateAccount},
     admin::{AuditFilter, AuditOrigin, BanUser, ReportFilter, SessionFilter, UserFilter},
     chat::{
-        AddParticipant, CreateInvite, CreateSession, EditMessage, FailMessage, FileReport, FindPublicSessions,
-        FindSessions, ListMentions, MessagesOf, ParticipantsOf, Position, PostSystem, ReadUpto, ResolveReport,
-        SanctionUser, ScheduleMessage, SendMessage, SessionOrder, SetPreferences, SetPresence, SetUserSettings, Start,
-        StartMessage, UpdateSession,
+        AddParticipant, CreateBotToken, CreateIncomingWebhook, CreateInvite, CreateSession, EditMessage, FailMessage,
+        FileReport, FindPublicSessions, FindSessions, InvokeCommand, ListMentions, MessagesOf, ParticipantsOf,
+        Position, PostSystem, ReadUpto, ResolveReport, SanctionUser, ScheduleMessage, SendMessage, SessionOrder,
+        SetPreferences, SetPresence, SetUserSettings, Start, StartMessage, UpdateIncomingWebhook, UpdateSession,
     },
     identity::SystemRole,
     limits::Bucket::{self, Messages, Parts, Pictures, Reports, Requests, Searches, Signals, Unknown, Uploads},
     model::{
-        ClientId, Content, Emoji, HeldId, InviteCode, InviteId, LoginId, MessageId, MessageWindow, Page,
-        ParticipantRole, ReportId, ReportReason, ReportState, ScheduledId, SessionId, StatusText, UserId,
+        ClientId, CommandName, Content, Emoji, HeldId, IncomingToken, InviteCode, InviteId, LoginId, MessageId,
+        MessageWindow, Page, ParticipantRole, ReportId, ReportReason, ReportState, ScheduledId, SessionId, StatusText,
+        UserId, WebhookId,
     },
 };
 
 use super::{Case, World};
 
 /// Methods that no client can call, and methods by which a frontend counts.
-pub(crate) const NO_USE_CASES: [&str; 19] = [
+pub(crate) const NO_USE_CASES: [&str; 20] = [
     "Accounts::import",
     "Accounts::resume_erasures",
     "Administration::flush",
@@ -36,6 +37,8 @@ pub(crate) const NO_USE_CASES: [&str; 19] = [
     "Chat::metered",
     "Chat::notices",
     "Chat::own_signals",
+    // The call that lets its caller in counts.
+    "Chat::post_to_webhook",
     "Chat::ready",
     "Chat::revoke_before",
     "Chat::run_due",
@@ -153,7 +156,7 @@ fn of_sessions(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
     ]
 }
 
-fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
+fn of_participants(World { chat, caller, client, .. }: &World) -> Vec<Case<'_>> {
     let nobody = || UserId::new("nobody").unwrap();
     let add = AddParticipant { user_id: nobody(), role: Some(ParticipantRole::Owner) };
     vec![
@@ -165,6 +168,19 @@ fn of_participants(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
             chat.create_invite(caller, nowhere(), CreateInvite { max_uses: Some(0), ..CreateInvite::default() }).await
         }),
         Case::new("Chat::revoke_invite", &REQUEST, chat.revoke_invite(caller, nowhere(), InviteId(nowhere().0))),
+        Case::new("Chat::create_incoming_webhook", &REQUEST, {
+            chat.create_incoming_webhook(caller, nowhere(), CreateIncomingWebhook::default())
+        }),
+        Case::new("Chat::incoming_webhooks", &REQUEST, chat.incoming_webhooks(caller, nowhere())),
+        Case::new("Chat::update_incoming_webhook", &REQUEST, {
+            chat.update_incoming_webhook(caller, nowhere(), WebhookId(nowhere().0), UpdateIncomingWebhook::default())
+        }),
+        Case::new("Chat::delete_incoming_webhook", &REQUEST, {
+            chat.delete_incoming_webhook(caller, nowhere(), WebhookId(nowhere().0))
+        }),
+        Case::new("Chat::admit_webhook", &STRANGER, async move {
+            chat.admit_webhook(client.address.into(), &IncomingToken::new("")).await
+        }),
         Case::new("Chat::invites", &REQUEST, chat.invites(caller, nowhere(), page())),
         Case::new(
             "Chat::preview_invite",
@@ -260,6 +276,22 @@ fn of_messages(World { chat, caller, .. }: &World) -> Vec<Case<'_>> {
         Case::new("Chat::mark_thread_read", &REQUEST, chat.mark_thread_read(caller, nothing())),
         Case::new("Chat::followed_threads", &REQUEST, chat.followed_threads(caller, nowhere(), page())),
         Case::new("Chat::post_system", &[], chat.post_system(caller, nowhere(), PostSystem::text(""))),
+        Case::new("Chat::invoke_command", &message, async move {
+            let command = InvokeCommand::new(CommandName::new("deploy").unwrap(), "\u{7}");
+            chat.invoke_command(caller, nowhere(), command).await
+        }),
+        Case::new("Chat::session_commands", &REQUEST, chat.session_commands(caller, nowhere())),
+        Case::new("Chat::set_commands", &REQUEST, chat.set_commands(caller, Vec::new())),
+        Case::new("Chat::create_bot", &REQUEST, chat.create_bot(caller, "")),
+        Case::new("Chat::bots", &REQUEST, chat.bots(caller)).fine(),
+        Case::new("Chat::delete_bot", &REQUEST, chat.delete_bot(caller, &caller.user_id)),
+        Case::new("Chat::create_bot_token", &REQUEST, async move {
+            chat.create_bot_token(caller, &caller.user_id, CreateBotToken::named("")).await
+        }),
+        Case::new("Chat::bot_tokens", &REQUEST, chat.bot_tokens(caller, &caller.user_id)),
+        Case::new("Chat::revoke_bot_token", &REQUEST, async move {
+            chat.revoke_bot_token(caller, &caller.user_id, LoginId(uuid::Uuid::nil())).await
+        }),
         Case::new("Chat::start_streamed_message", &message, async move {
             chat.start_streamed_message(caller, nowhere(), StartMessage::of_assistant()).await
         }),

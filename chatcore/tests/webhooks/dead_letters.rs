@@ -44,7 +44,7 @@ async fn a_retry_sends_the_event_once_more_with_its_id() {
     let world = World::with(few(1)).await;
     let receiver = Receiver::with(&[500, 501, 200]).await;
     let created = world.hook(&receiver).await;
-    let (id, seq) = (created.webhook.id, created.webhook.queue.delivered_upto + 1);
+    let (id, seq) = (created.webhook.id, created.webhook.queue.delivered_upto.unwrap() + 1);
     let worker = start(&world.webhooks);
     let retry = || world.webhooks.retry_dead_letter(&world.owner, world.session, id, seq);
     receiver.has(1).await;

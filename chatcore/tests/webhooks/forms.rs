@@ -6,8 +6,9 @@ use chatcore::{
     model::{SessionId, WebhookId},
     store::{Json, Key, TypedKey, Value},
     webhooks::{
-        DeadLetterRecord, DeadLetters, Deliveries, Delivery, DeliveryState, Failure, FailureReason, PreviousSecret,
-        Replay, Replays, SessionWebhooks, TABLES, WebhookList, WebhookRecord, WebhookSecret,
+        DeadLetterRecord, DeadLetters, Deliveries, Delivery, DeliveryState, Endpoint, Endpoints, Failure,
+        FailureReason, PreviousSecret, Replay, Replays, ServerDeliveries, ServerWebhooks, SessionWebhooks, TABLES,
+        Unsent, UnsentMark, WebhookList, WebhookRecord, WebhookSecret,
     },
 };
 use chrono::{DateTime, Utc};
@@ -52,6 +53,14 @@ fn values() -> Vec<(&'static str, Key, Value)> {
         skipped: 5,
         leased_until: Some(at(4)),
     };
+    let endpoint = Endpoint {
+        state: DeliveryState::Paused,
+        failures: 3,
+        next_attempt_at: Some(at(3)),
+        last_failure: Some(failure),
+        last_delivery_at: Some(at(0)),
+        skipped: 5,
+    };
     let deliveries = Deliveries { webhook, session };
     let letter = DeadLetters { webhook, session, seq: 3 };
     let timeout = Failure { reason: FailureReason::Timeout, status: None, at: at(1) };
@@ -63,6 +72,15 @@ fn values() -> Vec<(&'static str, Key, Value)> {
         value("dead letter", &letter, DeadLetterRecord { failure, attempts: 10 }),
         value("dead letter without a status", &letter, DeadLetterRecord { failure: timeout, attempts: 1 }),
         value("replay", &Replays { webhook, session, seq: 3 }, Replay { at: at(0) }),
+        value("server webhooks", &ServerWebhooks::all(), WebhookList { webhooks: vec![record(true)] }),
+        value("endpoint", &Endpoints { webhook }, Endpoint::default()),
+        value("endpoint full", &Endpoints { webhook }, endpoint),
+        value(
+            "server delivery",
+            &ServerDeliveries { webhook, session },
+            Delivery { upto: 7, attempts: 2, ..Delivery::default() },
+        ),
+        value("unsent", &Unsent { session }, UnsentMark {}),
     ]
 }
 

@@ -18,6 +18,8 @@ mod forms;
 mod kit;
 mod processes;
 mod receiver;
+#[cfg(feature = "admin")]
+mod server;
 
 use std::time::Duration;
 

@@ -65,9 +65,9 @@ async fn a_worker_that_stops_lets_the_next_one_go_on_at_once() {
 
 /// The in-memory store, which notes what is committed to logs.
 #[derive(Clone, Default)]
-struct Noting {
+pub(super) struct Noting {
     store: MemoryStore,
-    changes: Arc<Mutex<Vec<Change>>>,
+    pub(super) changes: Arc<Mutex<Vec<Change>>>,
 }
 
 #[async_trait]

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 
 /// A request as it came.
@@ -70,6 +70,7 @@ type Answer = Box<dyn FnMut(&Got) -> (u16, String) + Send>;
 pub(crate) struct Receiver {
     address: SocketAddr,
     got: Arc<Mutex<Vec<Got>>>,
+    answer: Arc<Mutex<Answer>>,
     task: JoinHandle<()>,
 }
 
@@ -79,14 +80,18 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, got) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let answer: Arc<Mutex<Answer>> = Arc::new(Mutex::new(Box::new(answer)));
-        let all = Arc::clone(&got);
-        let task = tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(connection(stream, Arc::clone(&all), Arc::clone(&answer)));
-            }
-        });
-        Self { address, got, task }
+        let task = tokio::spawn(serve(listener, Arc::clone(&got), Arc::clone(&answer)));
+        Self { address, got, answer, task }
+    }
+
+    #[allow(dead_code, reason = "the test of the server that is killed shares this file")]
+    /// Cuts all connections, refuses new ones for a while, and goes on at the same address.
+    pub(crate) async fn restart(&mut self, pause: Duration) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+        tokio::time::sleep(pause).await;
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.task = tokio::spawn(serve(listener, Arc::clone(&self.got), Arc::clone(&self.answer)));
     }
 
     /// Answers with these statuses, one after the other, and then with the last one.
@@ -133,6 +138,15 @@ pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("no {what} in a minute");
+}
+
+/// Takes connections. They end with it.
+async fn serve(listener: TcpListener, all: Arc<Mutex<Vec<Got>>>, answer: Arc<Mutex<Answer>>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        connections.spawn(connection(stream, Arc::clone(&all), Arc::clone(&answer)));
+    }
 }
 
 /// Reads one request after the other. It hangs where the status is 0.

@@ -5,7 +5,7 @@ pub(crate) mod sample;
 
 use std::{fs, io, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use chatcore::{Limits, accounts::AccountSettings};
+use chatcore::{Limits, accounts::AccountSettings, webhooks::WebhookOptions};
 use chatcore_poem::ServeOptions;
 use clap::ValueEnum;
 use figment::{
@@ -20,6 +20,7 @@ use crate::{
     environment,
     issuers::IssuerSettings,
     rates::{Adds, Preset},
+    webhooks,
 };
 
 /// The file that is read where none is named.
@@ -121,6 +122,8 @@ pub(crate) struct Config {
     pub(crate) webhooks: Switch,
     pub(crate) webhook_http: bool,
     pub(crate) webhook_networks: Vec<String>,
+    pub(crate) webhook_timeout: Period,
+    pub(crate) webhook_retry_delays: Vec<Period>,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) body_bytes: usize,
     pub(crate) message_chars: usize,
@@ -153,6 +156,7 @@ impl Default for Config {
     fn default() -> Self {
         let (options, limits) = (chatcore_poem::Options::default(), Limits::default());
         let (serving, accounts) = (ServeOptions::default(), AccountSettings::default());
+        let webhooks = WebhookOptions::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             tls_cert: None,
@@ -189,6 +193,8 @@ impl Default for Config {
             webhooks: Switch::Off,
             webhook_http: false,
             webhook_networks: Vec::new(),
+            webhook_timeout: Period(webhooks.timeout),
+            webhook_retry_delays: webhooks.retry_delays.into_iter().map(Period).collect(),
             allowed_origins: Vec::new(),
             body_bytes: options.body_bytes,
             message_chars: limits.message_chars,
@@ -338,9 +344,7 @@ impl Config {
         if self.proxy_protocol && self.trusted_proxies.is_empty() {
             return Err("--proxy-protocol is for connections of proxies, so it needs --trusted-proxies".into());
         }
-        if self.webhooks == Switch::Off && (self.webhook_http || !self.webhook_networks.is_empty()) {
-            return Err("--webhook-http and --webhook-networks are for webhooks, so they need --webhooks on".into());
-        }
+        webhooks::check(self)?;
         let of_accounts = [("--files", self.files.is_some()), ("--smtp-from", self.smtp_from.is_some())];
         if let Some((flag, _)) = of_accounts.iter().find(|(_, is_set)| *is_set && self.accounts == Switch::Off) {
             return Err(format!("{flag} is for accounts, and --accounts is off").into());

@@ -51,6 +51,8 @@ mod storm;
 mod tls;
 #[path = "process/webhooks.rs"]
 mod webhooks;
+#[path = "process/webhooks_killed.rs"]
+mod webhooks_killed;
 
 use std::{io::Read as _, os::unix::fs::PermissionsExt, process::Command};
 

@@ -43,8 +43,14 @@ pub enum Target {
     Anybody(&'static str),
     /// An invite into it.
     Invite(Which),
+    /// The first incoming webhook of it, or one that there never was.
+    Webhook(Which),
     /// A user in it, by their name among the `PEOPLE`.
     User(&'static str),
+    /// The bot that the last preparation made, or one that there never was.
+    Bot,
+    /// The token of that bot that the last preparation made, or one that there never was.
+    BotToken,
     /// The report that the last preparation of the room made, or one that there never was.
     Report(Which),
 }

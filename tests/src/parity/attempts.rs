@@ -3,6 +3,7 @@
 use chatcore::model::SessionType;
 use serde_json::{Value, json};
 
+mod bots;
 mod messages;
 mod moderation;
 mod people;
@@ -101,8 +102,10 @@ pub fn attempts(stage: Stage, step: usize, offset: usize) -> Vec<Attempt> {
         State::Fresh | State::Full => {
             every(&mut attempts, &Actor::USERS, &families);
             if stage == (Stage { session_type: SessionType::Public, state: State::Fresh }) {
-                every(&mut attempts, &Actor::USERS, &about_no_session());
-                every(&mut attempts, &Actor::UNKNOWN, &about_no_session());
+                for families in [about_no_session(), bots::bots()] {
+                    every(&mut attempts, &Actor::USERS, &families);
+                    every(&mut attempts, &Actor::UNKNOWN, &families);
+                }
             }
             attempts.extend(plainest(&Actor::UNKNOWN, None));
         }
@@ -195,8 +198,10 @@ fn families() -> Vec<Family> {
     let removed = ["peer", "owner", "admin", "viewer", "left", "stranger", GHOST];
     let positions = [json!({}), json!({ "after": 0 }), json!({ "after": 3 }), json!({ "after": 999 })];
     let mut families = invites();
+    families.extend(incoming_webhooks());
     families.extend(join_requests());
     families.extend(streamed());
+    families.extend(bots::commands());
     families.extend(receipts::receipts());
     families.extend(emojis());
     families.extend(moderation());
@@ -306,7 +311,8 @@ fn families() -> Vec<Family> {
         Family::exact([Action::new("cancelScheduledMessage", Target::Made, json!({}))]).after([schedule(json!({}))]),
         held_sends(),
         Family::exact([None, Some(1), Some(0)].map(|limit| session("listHeldMessages", limited(json!({}), limit))))
-            .after_all([(Actor::Member, held_send())]),
+            .after_all([(Actor::Member, held_send()), (Actor::Admin, messages::whole_held())]),
+        held("approveMessage").after_all([(Actor::Member, messages::whole_held())]),
         held("approveMessage").after_all([(Actor::Member, held_send())]),
         held("approveMessage"),
         held("rejectMessage").after_all([(Actor::Member, held_send())]),

@@ -4,11 +4,12 @@ use chatcore::{
     Error,
     chat::{Delivery, EventView, PinnedMessage, SignalView},
     model::{
-        BlockedUser, Content, Draft, Event, EventKind, FiledReport, FollowedThread, HeldMessage, Invite, InvitePreview,
-        JoinRequest, Mention, MentionedMessage, Message, MessageBody, MessageEvent, MessageId, MessageRevision,
-        MessageStatus, ModerationEntry, Origin, OwnPresence, Participant, ParticipantEvent, ParticipantRole, Presence,
-        Profile, Reaction, Reactor, ReadState, Report, ScheduledMessage, SessionBan, SessionChanges, SessionDetails,
-        SessionEmoji, SessionEvent, SessionSummary, Signal, StreamState, Term, ThreadState, ThreadSummary,
+        BlockedUser, Bot, BotCommand, BotToken, Content, Draft, Event, EventKind, FiledReport, FollowedThread,
+        HeldMessage, IncomingWebhook, Invite, InvitePreview, JoinRequest, Mention, MentionedMessage, Message,
+        MessageBody, MessageEvent, MessageId, MessageRevision, MessageStatus, ModerationEntry, Origin, OwnPresence,
+        Participant, ParticipantEvent, ParticipantRole, Presence, Profile, Reaction, Reactor, ReadState, Report,
+        ScheduledMessage, SessionBan, SessionChanges, SessionCommand, SessionDetails, SessionEmoji, SessionEvent,
+        SessionSummary, Signal, StreamState, Term, ThreadState, ThreadSummary,
     },
     permission::Denial,
     wire::Answer,
@@ -69,13 +70,16 @@ pub fn fault(error: &Error) -> Fault {
     if let Error::OffsetConflict { current } = error {
         details.insert("current_length".to_owned(), json!(current));
     }
-    Fault { code: error.code().as_str().to_owned(), details: tidy(Value::Object(details)) }
+    if let Error::CommandAmbiguous { bots } = error {
+        details.insert("bot_ids".to_owned(), json!(bots));
+    }
+    Fault { code: error.name().to_owned(), details: tidy(Value::Object(details)) }
 }
 
 /// A user with names.
 #[must_use]
 pub fn person(profile: &Profile) -> Value {
-    let Profile { user_id, username, name, picture, email: _, updated_at: _ } = profile;
+    let Profile { user_id, username, name, picture, email: _, updated_at: _, is_bot: _ } = profile;
     json!({ "id": user_id, "?username": username, "?name": name, "?picture": picture })
 }
 
@@ -112,9 +116,39 @@ pub fn message(message: &Message) -> Value {
     let value = json!({
         "id": id, "session_id": session_id, "seq": seq, "number": number, "sender": person(sender),
         "role": body.role, "message_type": body.message_type, "content": content(&body.content),
-    "created_at":created_at, "revision":revision, "reactions":reactions, "thread":thread.as_ref().map(threaded), "reply_to":body.reply.map( | reply | beside(id, reply.to)), "thread_root":body.reply.map( | reply | beside(id, reply.root)), "sender_blocked":sender_blocked, "mentions":mentions(body), "links":body.links, "attachments":body.attachments, "metadata":body.metadata, "forwarded_from":body.origin.as_ref().map(origin), "stream":body.stream.as_ref().map(streamed),
+        "created_at": created_at, "revision": revision, "reactions": reactions, "thread": thread.as_ref().map(threaded),
+        "reply_to": body.reply.map(|reply| beside(id, reply.to)),
+        "thread_root": body.reply.map(|reply| beside(id, reply.root)), "sender_blocked": sender_blocked,
+        "mentions": mentions(body), "links": body.links, "attachments": body.attachments, "metadata": body.metadata,
+        "forwarded_from": body.origin.as_ref().map(origin), "stream": body.stream.as_ref().map(streamed),
+        "command": body.command,
     });
     status(value, now)
+}
+
+/// A bot, for its owner.
+#[must_use]
+pub fn bot(bot: &Bot) -> Value {
+    let Bot { profile, created_at } = bot;
+    json!({ "id": profile.user_id, "username": profile.username, "name": profile.name, "created_at": created_at })
+}
+
+/// A token of a bot.
+#[must_use]
+pub fn bot_token(token: &BotToken) -> Value {
+    let BotToken { id, bot_id, name, sessions, actions, created_at, expires_at, last_used_at } = token;
+    json!({
+        "id": id, "bot_id": bot_id, "name": name, "sessions": sessions, "actions": actions, "created_at": created_at,
+        "expires_at": expires_at, "last_used_at": last_used_at,
+    })
+}
+
+/// A command in a session.
+#[must_use]
+pub fn command(command: &SessionCommand) -> Value {
+    let SessionCommand { bot, command: BotCommand { name, description } } = command;
+    let bot = json!({ "id": bot.user_id, "?username": bot.username, "?name": bot.name });
+    json!({ "name": name, "description": description, "bot": bot })
 }
 
 /// An invite.
@@ -125,6 +159,23 @@ pub fn invite(invite: &Invite) -> Value {
         "id": id, "session_id": session_id, "role": role, "created_by": person(created_by), "created_at": created_at,
         "expires_at": expires_at, "max_uses": max_uses, "uses": uses, "needs_approval": needs_approval,
     })
+}
+
+/// An incoming webhook.
+#[must_use]
+pub fn incoming(webhook: &IncomingWebhook) -> Value {
+    let IncomingWebhook { id, session_id, name, avatar_url, created_by, created_at, last_used_at } = webhook;
+    json!({
+        "id": id, "session_id": session_id, "name": name, "avatar_url": avatar_url,
+        "author": webhook_of(&json!(id.author())), "created_by": person(created_by), "created_at": created_at,
+        "last_used_at": last_used_at,
+    })
+}
+
+/// The webhook of an author's id.
+#[must_use]
+pub fn webhook_of(author: &Value) -> Value {
+    json!(author.as_str().and_then(|author| author.strip_prefix("webhook:")))
 }
 
 /// What a code leads to.
@@ -281,10 +332,12 @@ pub fn scheduled(scheduled: &ScheduledMessage) -> Value {
 /// A message that waits for approval.
 #[must_use]
 pub fn held(held: &HeldMessage) -> Value {
-    let HeldMessage { id, session_id, author, body, reply_to, reason, held_at } = held;
+    let HeldMessage { id, session_id, author, body, reply_to, mentions, mentions_everybody, reason, held_at } = held;
     json!({
         "id": id, "session_id": session_id, "user": person(author), "role": body.role, "message_type": body.message_type,
-        "content": content(&body.content), "reply_to": reply_to, "reason": reason, "held_at": held_at,
+        "content": content(&body.content), "reply_to": reply_to, "reason": reason, "held_at": held_at, "mentions": mentions,
+        "mentions_everybody": mentions_everybody, "attachments": body.attachments, "metadata": body.metadata,
+        "forwarded_from": body.origin.as_ref().map(origin), "command": body.command,
     })
 }
 
@@ -343,7 +396,10 @@ pub fn said(event: &Event) -> Value {
         "sender": { "id": event.actor }, "role": body.role, "message_type": body.message_type,
         "content": content(&body.content), "created_at": event.created_at, "revision": event.revision, "reactions": null,
         "thread": null, "reply_to": body.reply.map(|reply| beside(&id, reply.to)),
-    "thread_root":body.reply.map( | reply | beside(&id, reply.root)), "sender_blocked":null, "mentions":mentions(body), "links":body.links, "attachments":body.attachments, "metadata":body.metadata, "forwarded_from":body.origin.as_ref().map( | from | origin(&Origin{message:None, ..from.clone()})), "stream":body.stream.as_ref().map(streamed),
+        "thread_root": body.reply.map(|reply| beside(&id, reply.root)), "sender_blocked": null,
+        "mentions": mentions(body), "links": body.links, "attachments": body.attachments, "metadata": body.metadata,
+        "forwarded_from": body.origin.as_ref().map(|from| origin(&Origin { message: None, ..from.clone() })),
+        "stream": body.stream.as_ref().map(streamed), "command": body.command,
     });
     tidy(status(value, now))
 }
@@ -354,6 +410,7 @@ pub fn participant(participant: &Participant) -> Value {
     let Participant { id, session_id, profile, role, is_active, joined_at, created_at, muted, metadata } = participant;
     json!({
         "id": id, "session_id": session_id, "person": person(profile), "email": profile.email, "role": role,
+        "is_bot": profile.is_bot,
         "is_owner": *role == ParticipantRole::Owner, "is_active": is_active,
         "joined_at": joined_at, "created_at": created_at, "is_muted": muted.is_some(),
         "muted_until": muted.and_then(Term::end), "metadata": metadata,
@@ -608,13 +665,24 @@ pub fn answer(command: &str, answer: &Answer) -> Value {
         Answer::Draft(found) => told(command, draft(found)),
         Answer::JoinRequest(found) => told(command, join_request(found)),
         Answer::Invite(found) => told(command, json!({"code":found.code, "invite":invite(&found.invite)})),
+        Answer::CreatedIncomingWebhook(found) => {
+            let (token, path) = (found.token.as_str(), found.token.path());
+            told(command, json!({ "token": token, "path": path, "webhook": incoming(&found.webhook) }))
+        }
+        Answer::IncomingWebhook(found) => told(command, incoming(found)),
         Answer::ReadState(state) => read_state(state),
         Answer::ThreadState(state) => thread_state(state),
         Answer::DeliveryState(state) => json!(state),
         Answer::UserSettings(settings) => json!(settings),
         Answer::AllRead(all) => json!({"marked":all.marked, "last":all.last, "is_done":all.is_done}),
         Answer::Preferences(preferences) => json!(preferences),
-        Answer::SessionId(_) | Answer::ScheduledId(_) | Answer::UserId(_) => json!({}),
+        Answer::SessionId(_) | Answer::ScheduledId(_) | Answer::UserId(_) | Answer::TokenId(_) => json!({}),
+        Answer::Commands(commands) => json!(commands),
+        Answer::Bot(found) => bot(found),
+        Answer::BotToken(created) => {
+            let is_secret = created.secret.as_str().starts_with("cbot_");
+            json!({ "code": created.token.id, "token": bot_token(&created.token), "is_secret": is_secret })
+        }
         Answer::FiledReport(found) => told(command, filed(found)),
         Answer::Report(found) => told(command, report(found)),
         Answer::MessageDeletion(found) => json!(found),

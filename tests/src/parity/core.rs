@@ -115,6 +115,10 @@ impl Core {
                 let id = session()?;
                 all!(limit, canon::invite, |page| chat.invites(by, id, page).await)
             }
+            "listIncomingWebhooks" => {
+                let found = chat.incoming_webhooks(by, session()?).await;
+                found.map(|found| found.iter().map(canon::incoming).collect())
+            }
             "listBlocks" => all!(limit, canon::blocked, |page| chat.blocks(by, page).await),
             "listJoinRequests" => {
                 let id = session()?;
@@ -195,6 +199,15 @@ impl Core {
             }
             "getUserSettings" => chat.user_settings(by).await.map(|found| json!({ "receipts": found.receipts })),
             "getOwnPresence" => chat.own_presence(by).await.map(|found| canon::own_presence(&found)),
+            "listCommands" => {
+                chat.session_commands(by, session()?).await.map(|found| found.iter().map(canon::command).collect())
+            }
+            "listBots" => chat.bots(by).await.map(|found| found.iter().map(canon::bot).collect()),
+            "listBotTokens" => {
+                let (_, bot) = call.ids().into_iter().find(|(name, _)| *name == "bot_id")?;
+                let bot = UserId::new(bot).ok()?;
+                chat.bot_tokens(by, &bot).await.map(|found| found.iter().map(canon::bot_token).collect())
+            }
             "listEmojis" => chat.emojis(by, session()?).await.map(|found| found.iter().map(canon::emoji).collect()),
             "listPins" => chat.pins(by, session()?).await.map(|found| found.iter().map(canon::pinned).collect()),
             "listEvents" => chat.events(by, session()?, natural(input, "after")??, limit).await.map(|page| {

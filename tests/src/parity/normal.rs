@@ -39,8 +39,13 @@ impl Normal {
         }
     }
 
-    /// Makes the code of an invite known, where a value has one.
+    /// Makes the code of an invite known, and the token of a webhook, where a value has one.
     pub fn add_code(&mut self, value: &Value) {
+        for secret in ["token", "path"] {
+            if let Some(text) = value[secret].as_str().filter(|text| text.contains("chook_")) {
+                self.known.insert(text.to_owned(), format!("a {secret}"));
+            }
+        }
         if let Some(code) = value["code"].as_str() {
             self.known.insert(code.to_owned(), "a code".to_owned());
         }
@@ -76,7 +81,11 @@ impl Normal {
         let is_message = text.parse::<MessageId>().is_ok_and(|id| id.to_string() == text);
         let is_time = chrono::DateTime::parse_from_rfc3339(text).is_ok();
         let is_cursor = text.parse::<Cursor>().is_ok_and(|cursor| cursor.epoch.is_some());
-        if is_time || is_cursor || is_message || text.parse::<SessionId>().is_ok() {
+        if text.strip_prefix("held:").is_some_and(|id| id.parse::<SessionId>().is_ok()) {
+            return "the client id of a held message".to_owned();
+        }
+        let is_bot = text.strip_prefix("bot-").is_some_and(|id| id.parse::<SessionId>().is_ok());
+        if is_bot || is_time || is_cursor || is_message || text.parse::<SessionId>().is_ok() {
             let next = format!("unknown {}", self.unknown.len());
             return self.unknown.entry(text.to_owned()).or_insert(next).clone();
         }

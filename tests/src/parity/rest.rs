@@ -230,7 +230,8 @@ fn link(reply: &Reply, rel: &str) -> Option<String> {
 pub fn fault(status: u16, body: &Value) -> Fault {
     let code = body["code"].as_str().unwrap_or_else(|| panic!("{status}: {body}"));
     let known = Code::ALL.iter().find(|known| known.as_str() == code);
-    let fits = known.is_some_and(|known| known.status() == status) && body["status"] == status;
+    // The host's own codes are refusals.
+    let fits = known.map_or(403, |known| known.status()) == status && body["status"] == status;
     let code = if fits { code.to_owned() } else { format!("{code} with status {status}") };
     Fault { code, details: body["details"].clone() }
 }

@@ -6,8 +6,14 @@ use chatcore::{
     Chat, Clock, JwtAuthenticator, JwtIssuer, Principal,
     chat::{AddParticipant, CreateSession, SendMessage, UpdateSession},
     identity::{Authenticator as _, Claims},
-    model::{ClientId, Event, HistoryVisibility, MessageId, ParticipantRole, SessionId, SessionType, UserId},
-    store::{ChatStore, ChatStoreExt as _, HeldMessages, KeyPart as _, LogRange, SessionFacts, TypedKey as _},
+    model::{
+        BotCommand, ClientId, CommandName, Event, HistoryVisibility, MessageId, ParticipantRole, SessionId,
+        SessionType, UserId, UserStanding,
+    },
+    store::{
+        BotCommands, Change, ChatStore, ChatStoreExt as _, CommandList, HeldMessages, KeyPart as _, Listed, LogRange,
+        SessionBots, SessionFacts, Standings, TypedKey as _,
+    },
 };
 
 use super::{
@@ -144,6 +150,9 @@ impl Room {
             }
             State::Never | State::Malformed => Self::unread(never),
         };
+        if !matches!(stage.state, State::Never | State::Malformed) {
+            add_bots(store, cast, room.session).await;
+        }
         let room = room.again(store, cast).await;
         if stage.state == State::Malformed { Self { id: "1".to_owned(), ..room } } else { room }
     }
@@ -154,6 +163,12 @@ impl Room {
         let mut room = self.clone();
         for (by, action) in done {
             let call = Call { name: "before", cast, room: &room, actor: by.unwrap_or(actor), action };
+            let held = async || {
+                let scan = HeldMessages::under(vec![self.session.part()]);
+                let held = world.store.list::<HeldMessages>(scan).await.expect("held messages");
+                held.into_iter().map(|(key, _)| key.id).collect::<Vec<_>>()
+            };
+            let before = held().await;
             let outcome = core.perform(&call).await;
             // Otherwise nothing would be prepared anywhere, and every attempt agree.
             let is_held = matches!(&outcome, Some(Err(fault)) if fault.code == "MESSAGE_HELD");
@@ -165,9 +180,8 @@ impl Room {
             room = room.again(&*world.store, cast).await;
             room.made = text("id").or(room.made);
             if is_held {
-                let scan = HeldMessages::under(vec![self.session.part()]);
-                let held = world.store.list::<HeldMessages>(scan).await.expect("held messages");
-                room.made = held.last().map(|(key, _)| key.id.to_string());
+                // Ids of one millisecond have no order.
+                room.made = held().await.into_iter().find(|id| !before.contains(id)).map(|id| id.to_string());
             }
         }
         room
@@ -236,6 +250,26 @@ impl Room {
     pub fn message(&self, seq: u64) -> String {
         MessageId { session_id: self.session, seq }.to_string()
     }
+}
+
+/// Makes the viewer a bot with two commands, of which the admin has one, too. Whether they are in the session is not asked.
+async fn add_bots(store: &dyn ChatStore, cast: &Cast, session: SessionId) {
+    let offer = |name: &str, description: &str| BotCommand {
+        name: CommandName::new(name).unwrap(),
+        description: description.to_owned(),
+    };
+    let (deploy, help) = (offer("deploy", "Deploys"), offer("help", "Helps"));
+    let mut writes = Vec::new();
+    for (name, commands) in [("viewer", vec![deploy, help.clone()]), ("admin", vec![help])] {
+        let bot = UserId::new(cast.user(name)).unwrap();
+        writes.push(SessionBots { session, bot: bot.clone() }.put(Listed));
+        writes.push(BotCommands { bot }.put(CommandList { commands }));
+    }
+    let key = Standings { user: UserId::new(cast.user("viewer")).unwrap() };
+    let found = store.get(&key).await.unwrap();
+    let standing = found.map(|found| UserStanding::clone(&found.value)).unwrap_or_default();
+    writes.push(key.put(UserStanding { is_bot: true, ..standing }));
+    store.commit(Change::of_records(writes)).await.unwrap();
 }
 
 async fn build(chat: &Chat, cast: &Cast, Stage { session_type, state }: Stage) -> SessionId {

@@ -46,10 +46,12 @@ impl Call<'_> {
     #[must_use]
     pub fn input(&self) -> Map<String, Value> {
         let mut input = self.action.input.as_object().unwrap().clone();
-        if let Some(user) = input.get_mut("user_id")
-            && let Some(name) = user.as_str().filter(|name| !name.is_empty() && name.len() < 100)
-        {
-            *user = json!(self.cast.user(name));
+        for field in ["user_id", "bot_id"] {
+            if let Some(user) = input.get_mut(field)
+                && let Some(name) = user.as_str().filter(|name| !name.is_empty() && name.len() < 100)
+            {
+                *user = json!(self.cast.user(name));
+            }
         }
         for user in input.get_mut("user_ids").and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(name) = user.as_str().filter(|name| !name.is_empty()) {
@@ -105,9 +107,20 @@ impl Call<'_> {
             }
             Target::Anybody(name) => vec![("user_id", self.cast.user(name))],
             Target::Invite(which) => vec![session, ("invite_id", self.invite(which))],
+            Target::Webhook(which) => vec![session, ("webhook_id", self.webhook(which))],
             Target::User(name) => vec![session, ("user_id", self.cast.user(name))],
             Target::Report(which) => vec![session, ("report_id", self.report(which))],
+            Target::Bot => vec![("bot_id", self.made())],
+            Target::BotToken => {
+                let token = self.room.codes.last().cloned().unwrap_or_else(|| NOTHING.to_owned());
+                vec![("bot_id", self.made()), ("token_id", token)]
+            }
         }
+    }
+
+    /// The id of what was made, or of nothing.
+    fn made(&self) -> String {
+        self.room.made.clone().unwrap_or_else(|| NOTHING.to_owned())
     }
 
     /// The id of the message that it is about.
@@ -122,7 +135,10 @@ impl Call<'_> {
             | Target::Held
             | Target::Anybody(_)
             | Target::Invite(_)
+            | Target::Webhook(_)
             | Target::User(_)
+            | Target::Bot
+            | Target::BotToken
             | Target::Report(_) => None,
         }
     }
@@ -138,6 +154,21 @@ impl Call<'_> {
             Which::Malformed => "no id".to_owned(),
             Which::First | Which::Own | Which::Last | Which::NoMessage | Which::Beyond => {
                 first.unwrap_or_else(|| "01890a5d-ac96-774b-bcce-b302099a8057".to_owned())
+            }
+        }
+    }
+
+    /// The id of the first webhook that was created, or of none.
+    fn webhook(&self, which: Which) -> String {
+        let changed = |event: &std::sync::Arc<Event>| match event.kind {
+            EventKind::Session(SessionEvent::WebhookChanged { webhook_id }) => Some(webhook_id.to_string()),
+            _ => None,
+        };
+        let first = self.room.log.iter().find_map(changed).filter(|_| which == Which::First);
+        match which {
+            Which::Malformed => "no id".to_owned(),
+            Which::First | Which::Own | Which::Last | Which::NoMessage | Which::Beyond => {
+                first.unwrap_or_else(|| NOTHING.to_owned())
             }
         }
     }

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{action::pascal, canon::tidy};
+use super::{
+    action::pascal,
+    canon::{tidy, webhook_of},
+};
 
 /// A body that has a schema of this name.
 #[must_use]
@@ -10,10 +13,23 @@ pub fn of(schema: &str, body: &Value) -> Value {
     match schema {
         "Appended" => json!({ "message_id": body["message_id"], "length": body["length"] }),
         "BlockedUser" => blocked(body),
+        "Bot" | "BotToken" | "BotCommands" => tidy(body.clone()),
+        "CreatedBotToken" => {
+            let is_secret = body["secret"].as_str().is_some_and(|secret| secret.starts_with("cbot_"));
+            json!({ "code": body["token"]["id"], "token": tidy(body["token"].clone()), "is_secret": is_secret })
+        }
+        "SessionCommand" => {
+            let bot = json!({ "id": body["bot_id"], "?username": body["bot_username"], "?name": body["bot_name"] });
+            json!({ "name": body["name"], "description": body["description"], "bot": bot })
+        }
         "Confirmation" => json!({}),
         "EventPage" => json!({ "events": list(&body["events"], frame), "head": body["head"] }),
         "CreatedInvite" => json!({ "code": body["code"], "invite": invite(&body["invite"]) }),
+        "CreatedIncomingWebhook" => {
+            json!({ "token": body["token"], "path": body["path"], "webhook": incoming(&body["webhook"]) })
+        }
         "HeldMessage" => held(body),
+        "IncomingWebhook" => incoming(body),
         "Invite" => invite(body),
         "InvitePreview" => preview(body),
         "JoinRequest" => join_request(body),
@@ -65,7 +81,7 @@ pub fn message(body: &Value) -> Value {
         "sender_blocked": body["sender_blocked"],
         "mentions": body["mentions"], "links": body["links"],
         "attachments": body["attachments"], "metadata": body["metadata"], "forwarded_from": body["forwarded_from"],
-        "stream": body["stream"],
+        "stream": body["stream"], "command": body["command"],
     }))
 }
 
@@ -94,6 +110,16 @@ fn invite(body: &Value) -> Value {
     }))
 }
 
+/// An incoming webhook.
+fn incoming(body: &Value) -> Value {
+    let created_by = json!({ "id": body["created_by"], "?username": body["created_by_username"] });
+    tidy(json!({
+        "id": body["id"], "session_id": body["session_id"], "name": body["name"], "avatar_url": body["avatar_url"],
+        "author": webhook_of(&body["author_id"]), "created_by": created_by, "created_at": body["created_at"],
+        "last_used_at": body["last_used_at"],
+    }))
+}
+
 /// What a code leads to.
 fn preview(body: &Value) -> Value {
     let invited_by = json!({
@@ -113,7 +139,9 @@ fn held(body: &Value) -> Value {
     tidy(json!({
         "id": body["id"], "session_id": body["session_id"], "user": user, "role": body["role"],
         "message_type": body["message_type"], "content": body["content"], "reply_to": body["reply_to"],
-        "reason": body["reason"], "held_at": body["held_at"],
+        "reason": body["reason"], "held_at": body["held_at"], "mentions": body["mentions"],
+        "mentions_everybody": body["mentions_everybody"], "attachments": body["attachments"],
+        "metadata": body["metadata"], "forwarded_from": body["forwarded_from"], "command": body["command"],
     }))
 }
 
@@ -195,6 +223,7 @@ pub fn participant(body: &Value) -> Value {
     let person = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
     tidy(json!({
         "id": body["id"], "session_id": body["session_id"], "person": person, "email": body["email"],
+        "is_bot": body["is_bot"],
         "role": body["role"], "is_owner": body["is_owner"], "is_active": body["is_active"],
         "joined_at": body["joined_at"], "created_at": body["created_at"], "is_muted": body["is_muted"],
         "muted_until": body["muted_until"], "metadata": body["metadata"],

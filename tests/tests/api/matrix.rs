@@ -155,7 +155,7 @@ impl Room<'_> {
             Action::Invite { role } => (Method::POST, "/invite".into(), json!({ "user_id": target, "role": role })),
             Action::CreateInvite { role } => (Method::POST, "/invites".into(), json!({ "role": role })),
             Action::ManageInvites => (Method::GET, "/invites".into(), Value::Null),
-            Action::ManageWebhooks => panic!("these servers have no webhooks, so this is not among the cells"),
+            Action::ManageWebhooks => (Method::GET, "/incoming-webhooks".into(), Value::Null),
             Action::AnswerJoinRequests => (Method::GET, "/join-requests".into(), Value::Null),
             Action::ReviewMessages => (Method::GET, "/held-messages".into(), Value::Null),
             Action::JoinByInvite => panic!("a copy of a room has no invites, so this is not among the cells"),
@@ -219,6 +219,7 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         (Action::Delete, None),
     ];
     cells.push((Action::ManageInvites, None));
+    cells.push((Action::ManageWebhooks, None));
     cells.push((Action::AnswerJoinRequests, None));
     cells.push((Action::ReviewMessages, None));
     cells.extend(ParticipantRole::ALL.map(|role| (Action::CreateInvite { role }, None)));

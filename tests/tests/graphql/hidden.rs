@@ -131,6 +131,13 @@ on_every_store! {
 /// Each field that takes the id of a session or of a message, in every way that could make a difference.
 fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
     vec![
+        ("startStreamedMessage", "mutation($id: ID!) { startStreamedMessage(input: { sessionId: $id }) { message { id } } }"),
+        (
+            "appendToMessage",
+            "mutation($message: ID!) { appendToMessage(input: { messageId: $message, offset: 0, text: \"x\" }) { length } }",
+        ),
+        ("finishMessage", "mutation($message: ID!) { finishMessage(input: { messageId: $message, length: 1 }) { message { id } } }"),
+        ("failMessage", "mutation($message: ID!) { failMessage(input: { messageId: $message }) { message { id } } }"),
         ("session", "query($id: ID!) { session(id: $id) { id title owner { id } messages { totalCount } } }"),
         ("node", "query($id: ID!) { node(id: $id) { __typename id } }"),
         ("node", "query($message: ID!) { node(id: $message) { __typename id } }"),
@@ -246,6 +253,19 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
             "revokeInvite",
             "mutation($id: ID!) { revokeInvite(input: { sessionId: $id, inviteId: \"01890a5d-ac96-774b-bcce-b302099a8057\" }) { inviteId } }",
         ),
+        ("incomingWebhooks", "query($id: ID!) { incomingWebhooks(sessionId: $id) { name } }"),
+        (
+            "createIncomingWebhook",
+            "mutation($id: ID!) { createIncomingWebhook(input: { sessionId: $id, name: \"x\" }) { createdIncomingWebhook { token } } }",
+        ),
+        (
+            "updateIncomingWebhook",
+            "mutation($id: ID!) { updateIncomingWebhook(input: { sessionId: $id, webhookId: \"01890a5d-ac96-774b-bcce-b302099a8057\", name: \"x\" }) { incomingWebhook { id } } }",
+        ),
+        (
+            "deleteIncomingWebhook",
+            "mutation($id: ID!) { deleteIncomingWebhook(input: { sessionId: $id, webhookId: \"01890a5d-ac96-774b-bcce-b302099a8057\" }) { webhookId } }",
+        ),
         ("heldMessages", "query($id: ID!) { heldMessages(sessionId: $id) { nodes { content } } }"),
         (
             "approveMessage",
@@ -279,6 +299,11 @@ fn fields_that_name_a_session() -> Vec<(&'static str, &'static str)> {
         (
             "setParticipantMetadata",
             "mutation($id: ID!) { setParticipantMetadata(input: { sessionId: $id, userId: \"nobody\", metadata: null }) { participant { id } } }",
+        ),
+        ("commands", "query($id: ID!) { commands(sessionId: $id) { name } }"),
+        (
+            "invokeCommand",
+            "mutation($id: ID!) { invokeCommand(input: { sessionId: $id, name: \"deploy\" }) { message { id } } }",
         ),
         ("emojis", "query($id: ID!) { emojis(sessionId: $id) { name } }"),
         ("addEmoji", "mutation($id: ID!) { addEmoji(input: { sessionId: $id, name: \"party\" }) { sessionId } }"),
@@ -399,6 +424,7 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         "createSession",
         "previewInvite",
         "joinByInvite",
+        "postToIncomingWebhook",
         "requestToJoin",
         "withdrawJoinRequest",
         "ownJoinRequests",
@@ -410,6 +436,13 @@ async fn every_field(client: &Graphql) -> BTreeSet<&'static str> {
         "setPresence",
         "userSettings",
         "setUserSettings",
+        "bots",
+        "botTokens",
+        "createBot",
+        "deleteBot",
+        "createBotToken",
+        "revokeBotToken",
+        "setCommands",
         "blockUser",
         "unblockUser",
         "blocks",

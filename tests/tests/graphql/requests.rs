@@ -158,10 +158,11 @@ async fn a_body_of_10_mb_is_refused_whether_or_not_its_length_is_announced() {
         send(chunks).await.refused(413, "PAYLOAD_TOO_LARGE");
         send(format!("{text}{}", " ".repeat(limit + 1 - text.len())).into()).await.refused(413, "PAYLOAD_TOO_LARGE");
     }
-    // Who is not known is told that, however large it is.
+    // A request without a token is read, since it may post to a webhook. It is read up to the same limit.
     let stranger = Graphql::new(&server.address, None);
     let body = " ".repeat(10_000_000);
-    stranger.send(raw(&stranger, Some("application/json"), body)).await.refused(401, "AUTH_REQUIRED");
+    stranger.send(raw(&stranger, Some("application/json"), body)).await.refused(413, "PAYLOAD_TOO_LARGE");
+    stranger.send(raw(&stranger, Some("application/json"), text.clone())).await.refused(401, "AUTH_REQUIRED");
     witness.untouched().await;
     // At the limit it is executed.
     let whole = format!("{text}{}", " ".repeat(limit - text.len()));

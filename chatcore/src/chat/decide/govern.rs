@@ -71,6 +71,11 @@ impl Known {
         self.session.as_ref().is_some_and(|session| session.is_active)
     }
 
+    /// Whether the target is in the session.
+    pub(in crate::chat) fn has_active_target(&self) -> bool {
+        standing(self.target.as_deref(), self.now).role().is_some()
+    }
+
     /// The session; a decision that allowed something has seen it.
     pub(in crate::chat) fn session(&self) -> Result<&Session> {
         self.session.as_deref().ok_or(Error::Denied(Denial::Hidden))
@@ -93,9 +98,10 @@ impl<'a> Tried<'a> {
         Self { action, target: Some(target), body: None }
     }
 
-    /// A message.
-    pub(in crate::chat) const fn sending(body: &'a MessageBody) -> Self {
-        Self { action: Action::Send, target: None, body: Some(body) }
+    /// A message. The target is the bot whose command it invokes.
+    pub(in crate::chat) fn sending(body: &'a MessageBody) -> Self {
+        let target = body.command.as_ref().map(|command| &command.bot_id);
+        Self { action: Action::Send, target, body: Some(body) }
     }
 }
 
@@ -275,7 +281,7 @@ impl Chat {
         principal: &Principal,
         viewed: Vec<Result<Viewable>>,
     ) -> Result<Vec<Result<Viewable>>> {
-        if !self.has_policy() {
+        if !self.must_permit(principal) {
             return Ok(viewed);
         }
         let permit = async |viewed: Result<Viewable>| {
@@ -365,7 +371,7 @@ impl Chat {
                 self.inner.permissions.decide(&known.facts(), action)?;
             }
         }
-        if self.has_policy() {
+        if self.must_permit(principal) {
             let (session, participant) = (known.session()?, known.actor.as_deref());
             self.permit(principal, Operation::InSession { session, participant, action, target, body }).await?;
         }
@@ -433,7 +439,7 @@ impl Chat {
             match by {
                 By::User(principal, _) => {
                     for user in events.iter().filter_map(|kind| kind.admitted(actor)) {
-                        writes.push(self.hold(principal, user, is_again).await?);
+                        writes.extend(self.admitting(principal, user, id, is_again).await?);
                     }
                 }
                 By::Administrator(_, authority) => writes.extend(authority().await?),

@@ -33,7 +33,6 @@ struct Seen {
     /// The caller, once the caller is known.
     user: Option<UserId>,
     /// From where the request comes.
-    #[cfg_attr(not(feature = "accounts"), allow(dead_code, reason = "accounts have use cases without a known caller"))]
     origin: Origin,
     /// Whether the address was charged because the caller is not known.
     has_paid: bool,
@@ -254,7 +253,6 @@ impl Chat {
     ///
     /// # Errors
     /// [`RateLimited`](Error::RateLimited) where it is one too many.
-    #[cfg(feature = "accounts")]
     pub(crate) async fn enter_open(&self, origin: Origin) -> Result<()> {
         self.enter_open_as(origin, Use::UnknownCaller).await
     }
@@ -263,7 +261,6 @@ impl Chat {
     ///
     /// # Errors
     /// As [`enter_open`](Self::enter_open).
-    #[cfg(feature = "accounts")]
     pub(crate) async fn enter_open_as(&self, origin: Origin, what: Use) -> Result<()> {
         let (meter, now) = (&self.inner.meter, self.inner.clock.now());
         let (user, origin) = Request::seen(|seen| (seen.user.clone(), seen.origin)).unwrap_or((None, origin));
@@ -275,6 +272,15 @@ impl Chat {
             }
             (None, None) => Ok(()),
         }
+    }
+
+    /// Counts a message of an incoming webhook, whose author pays. Nothing of the request counts against its address.
+    ///
+    /// # Errors
+    /// [`RateLimited`](Error::RateLimited) where it is one too many.
+    pub(in crate::chat) async fn charge_webhook(&self, author: &UserId) -> Result<()> {
+        Request::seen(|seen| seen.has_paid = true);
+        self.inner.meter.charge(Payer::User(author), Use::Hook.into(), self.inner.clock.now()).await
     }
 
     /// Counts an account that is made.

@@ -10,6 +10,7 @@ pub(super) mod metering;
 pub(super) mod policy;
 pub(super) mod reserve;
 pub(super) mod review;
+pub(super) mod scope;
 pub(super) mod target;
 pub(super) mod turns;
 pub(super) mod validate;

@@ -5,6 +5,7 @@ use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 
+use super::scope::{is_scoped, within};
 use crate::chat::{Chat, sessions::CreateSession};
 use crate::{
     error::{Error, Refusal, Result},
@@ -16,7 +17,7 @@ use crate::{
 
 /// The host's own check of every use case: quotas, moderation, bans, read-only hours.
 ///
-/// It can only forbid. The chat asks it after the permission table allows, and before anything is committed or answered.
+/// It can only forbid. The chat asks it after the permission table and the [scope](crate::identity::Scope) of the caller's token allow, and before anything is committed or answered.
 ///
 /// ```
 /// use chatcore::chat::{Attempt, CreateSession, Operation, Policy, SendMessage};
@@ -63,6 +64,9 @@ use crate::{
 /// is fast. It calls no use case of the same chat: that use case would be checked in turn.
 ///
 /// **A stream is checked when it opens.** To end a stream that is open, the host removes the participant.
+///
+/// **An incoming webhook is checked as a participant is** who sends a message, with the author of the webhook as the principal
+/// ([`WebhookId::author`](crate::model::WebhookId::author)) and without a participant.
 ///
 /// **A list is checked as a whole**, and not for each of its sessions. What the host itself posts by
 /// [`Chat::post_system`] is not checked.
@@ -111,6 +115,10 @@ pub enum Operation<'a> {
     ListPublicSessions,
     /// Block users, or see and end the caller's blocks.
     ManageBlocks,
+    /// See, create or delete the caller's bots, or their tokens.
+    ManageBots,
+    /// Change the commands that the caller, a bot, offers.
+    SetCommands,
     /// List the caller's own requests to join sessions.
     ListOwnJoinRequests,
     /// List the messages that mention the caller. Each of their sessions is checked on its own, too, as a [`Action::View`] of it.
@@ -176,16 +184,17 @@ impl fmt::Debug for Guard {
 }
 
 impl Chat {
-    /// Asks the host's policy, where there is one.
+    /// Asks the scope of the caller's token, and then the host's policy, where there are such.
     pub(in crate::chat) async fn permit(&self, principal: &Principal, operation: Operation<'_>) -> Result<()> {
+        within(principal, &operation)?;
         match &self.inner.guard {
             Some(guard) => guard.check(&Attempt { principal, operation }).await,
             None => Ok(()),
         }
     }
 
-    /// Whether a policy was set.
-    pub(in crate::chat) fn has_policy(&self) -> bool {
-        self.inner.guard.is_some()
+    /// Whether [`permit`](Self::permit) asks anything.
+    pub(in crate::chat) fn must_permit(&self, principal: &Principal) -> bool {
+        self.inner.guard.is_some() || is_scoped(principal)
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 
 /// The host's review of each message before it is sent or edited: word lists, spam filters, a moderation service.
 ///
-/// The chat asks it after the permission table and the [`Policy`](super::Policy) allow the message, and before the links and mentions of the
+/// The chat asks it after the permission table and the [`Policy`](crate::chat::Policy) allow the message, and before the links and mentions of the
 /// text are computed. So a changed text has its own links and mentions.
 ///
 /// ```
@@ -47,8 +47,13 @@ use crate::{
 ///
 /// # Contract
 /// **It sees each message that a user sends**: sends on all transports, scheduled messages at the time at which they are sent, copies of
-/// forwarded messages, and edits. It sees a streamed message at its end, with the whole text. Readers have seen the parts by then: a text that
-/// is held or refused is taken away, and the message ends as failed. [`Policy`](super::Policy) sees each part. A message policy does not see what the host posts by [`Chat::post_system`], and a held message that was approved.
+/// forwarded messages, and edits; and each message that an incoming webhook posts, whose author is
+/// [`WebhookId::author`](crate::model::WebhookId::author). It does not see what the host posts by [`Chat::post_system`], and a held message that was approved.
+///
+/// **It sees a streamed message up to three times.** Where the message has metadata, it sees them at the beginning, with an empty text: a held
+/// one is refused. At the end it sees the whole text. Readers have seen the parts by then: a text that is held or refused is taken away with the
+/// metadata, and the message ends as failed. Words about a failure ([`FailMessage`](crate::chat::FailMessage)) are a draft of their own, with these words
+/// as the text: they are left out where they are held or refused. [`Policy`](crate::chat::Policy) sees each part.
 ///
 /// **Its failure has a stated outcome.** A review that takes longer than [`Limits::policy_timeout`](crate::Limits::policy_timeout), or panics,
 /// has the outcome of [`OnFailure`]. The chat drops the future of a review that is late.
@@ -118,8 +123,9 @@ pub enum Verdict {
     Allow,
     /// It passes with another content. A content that is outside of the limits is refused.
     Change(Content),
-    /// It waits until an owner or admin of the session approves or rejects it. The text is a reason for them, of which the first 500 characters
-    /// count. An edit cannot wait, and is refused.
+    /// It waits until another user who may review messages, such as an owner or admin of the session, approves or rejects it. The text is a
+    /// reason for that user, of which the first 500 characters count. An edit cannot wait, and is refused. So is a message in a session where
+    /// nobody else can review messages, such as a direct one.
     Hold(Option<String>),
     /// It is refused with the host's code and text.
     Refuse(Refusal),
@@ -133,7 +139,7 @@ pub enum OnFailure {
     Refuse,
     /// It passes.
     Allow,
-    /// It waits for approval. An edit is refused.
+    /// It waits for approval. An edit is refused, and so is a message that nobody else can approve.
     Hold,
 }
 

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{govern::Known, policy::Operation};
+use super::{
+    govern::Known,
+    policy::Operation,
+    scope::{may, reaches},
+};
 use crate::chat::{
     Chat,
     read::batch::{go_on, only},
@@ -49,7 +53,7 @@ impl Chat {
         action: Action,
         body: Option<&MessageBody>,
     ) -> Result<()> {
-        if !self.has_policy() {
+        if !self.must_permit(principal) {
             return Ok(());
         }
         let (session, participant) = (target.known.session()?, target.known.actor.as_deref());
@@ -102,6 +106,7 @@ impl Chat {
                 Err(Denial::Hidden) => return Err(Error::MessageNotFound),
                 Err(denial) => return Err(denial.into()),
             }
+            reaches(principal, *session_id)?;
             if !known.sight()?.sees(*seq) {
                 return Err(Error::MessageNotFound);
             }
@@ -117,7 +122,9 @@ impl Chat {
             };
             let (body, client_id, status) = (body.clone(), client_id.clone(), status.clone());
             let target = Target { known, freshness, event, body, client_id, status };
-            permissions.decide(&target.known.facts(), action(target.is_of(user)))?;
+            let action = action(target.is_of(user));
+            permissions.decide(&target.known.facts(), action)?;
+            may(principal, target.event.session_id, action)?;
             Ok(target)
         }))
     }

@@ -182,6 +182,7 @@ impl Faults {
             metadata,
             origin: _,
             stream: _,
+            command: _,
         } = body;
         match message_type {
             MessageType::Text | MessageType::Image | MessageType::File => {}

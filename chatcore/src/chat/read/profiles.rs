@@ -24,6 +24,7 @@ use crate::{
     model::{Profile, UserId, UserStanding},
     store::{
         self as stored, Change, ChatStore, ChatStoreExt as _, ProfilePart, ProfileRecord, StoreError, TypedKey as _,
+        WebhookAuthor,
     },
     trace::use_case,
 };
@@ -83,7 +84,7 @@ fn news(stored: Option<&ProfilePart>, said: Option<&String>, of: &Said) -> Optio
 
 /// A record with what claims make of it; `None` where it stays as it is.
 fn updated(record: &ProfileRecord, said: &Said) -> Option<ProfileRecord> {
-    let ProfileRecord { user_id, username, name, email, picture } = record;
+    let ProfileRecord { user_id, username, name, email, picture, is_bot } = record;
     let news = |stored: &Option<ProfilePart>, claim: &Option<String>| news(stored.as_ref(), claim.as_ref(), said);
     let (new_username, new_name) = (news(username, &said.username), news(name, &said.name));
     let (new_email, new_picture) = (news(email, &said.email), news(picture, &said.picture));
@@ -96,16 +97,17 @@ fn updated(record: &ProfileRecord, said: &Said) -> Option<ProfileRecord> {
         name: new_name.or_else(|| name.clone()),
         email: new_email.or_else(|| email.clone()),
         picture: new_picture.or_else(|| picture.clone()),
+        is_bot: *is_bot,
     })
 }
 
 /// Makes each part of a stored record as old as the claims that confirmed it, where they are known.
 fn confirm(stored: &mut ProfileRecord, known: &ProfileRecord) {
     let parts = |record: &ProfileRecord| {
-        let ProfileRecord { user_id: _, username, name, email, picture } = record.clone();
+        let ProfileRecord { user_id: _, username, name, email, picture, is_bot: _ } = record.clone();
         [username, name, email, picture]
     };
-    let ProfileRecord { user_id: _, username, name, email, picture } = stored;
+    let ProfileRecord { user_id: _, username, name, email, picture, is_bot: _ } = stored;
     for (stored, known) in [username, name, email, picture].into_iter().zip(parts(known)) {
         if let (Some(stored), Some(known)) = (stored, known)
             && stored.text == known.text
@@ -118,7 +120,7 @@ fn confirm(stored: &mut ProfileRecord, known: &ProfileRecord) {
 /// Whether two records show the same.
 fn show_the_same(one: &ProfileRecord, other: &ProfileRecord) -> bool {
     let texts = |record: &ProfileRecord| {
-        let ProfileRecord { user_id: _, username, name, email, picture } = record.clone();
+        let ProfileRecord { user_id: _, username, name, email, picture, is_bot: _ } = record.clone();
         [username, name, email, picture].map(|part| part.map(|part| part.text))
     };
     texts(one) == texts(other)
@@ -250,14 +252,16 @@ impl Profiles {
             return Ok(found);
         }
         let (missing, read_at) = (Vec::from_iter(missing), self.now());
-        let keys: Vec<_> = missing.iter().map(|user| stored::Profiles { user: user.clone() }).collect();
-        let stored = self.store.get_all(&keys).await?;
-        let unseen = missing.iter().zip(&stored).filter(|(_, stored)| stored.is_none());
+        let stored = self.stored(&missing).await?;
+        // No directory knows the author of a webhook.
+        let is_unseen = |(user, stored): &(&UserId, &Option<Profile>)| stored.is_none() && user.webhook().is_none();
+        let unseen = missing.iter().zip(&stored).filter(is_unseen);
         let unseen: Vec<UserId> = unseen.map(|(user, _)| user.clone()).collect();
         let mut told = if unseen.is_empty() { Vec::new() } else { self.directory.names(&unseen).await }.into_iter();
         for (user, profile) in missing.into_iter().zip(stored) {
             let profile = match profile {
-                Some(found) => found.value.profile(),
+                Some(profile) => profile,
+                None if user.webhook().is_some() => Profile::unknown(user.clone()),
                 None => told.next().flatten().map_or_else(
                     || Profile::unknown(user.clone()),
                     |found| {
@@ -273,6 +277,22 @@ impl Profiles {
         Ok(found)
     }
 
+    /// The profiles that are stored, in the order of the ids. Webhooks have authors in place of profiles.
+    async fn stored(&self, users: &[UserId]) -> Result<Vec<Option<Profile>>> {
+        let key = |user: &UserId| match user.webhook() {
+            Some(webhook) => stored::WebhookAuthors { webhook }.key(),
+            None => stored::Profiles { user: user.clone() }.key(),
+        };
+        let records = self.store.records(&users.iter().map(key).collect::<Vec<_>>()).await?;
+        let profile = |(user, record): (&UserId, Option<stored::Record>)| {
+            Ok(match user.webhook() {
+                Some(_) => stored::typed::<WebhookAuthor>(record)?.map(|found| found.value.profile(user)),
+                None => stored::typed::<ProfileRecord>(record)?.map(|found| found.value.profile()),
+            })
+        };
+        users.iter().zip(records).map(profile).collect()
+    }
+
     pub(in crate::chat) async fn one(&self, user: &UserId) -> Result<Profile> {
         if let Some(profile) = self.recent(user) {
             return Ok(profile);
@@ -281,8 +301,7 @@ impl Profiles {
         Ok(found.remove(user).unwrap_or_else(|| Profile::unknown(user.clone())))
     }
 
-    /// Forgets what was kept of a user, whose profile was written.
-    #[cfg(feature = "accounts")]
+    /// Forgets what was kept of a user or an author, whose profile was written.
     pub(in crate::chat) fn forget(&self, user: &UserId) {
         self.recent.invalidate(user);
         self.callers.invalidate(user);

@@ -272,7 +272,10 @@ impl Feed {
                 return self.delivered(id, Delivery::Event(view));
             }
             Came::Signal(signal)
-                if signal.signal.shown_part().is_some_and(|part| followed.tail.rewrites.deleted(part.message.seq)) => {}
+                if signal
+                    .signal
+                    .shown_part()
+                    .is_some_and(|part| followed.tail.rewrites.is_over(part.message.seq, followed.reached.seq())) => {}
             Came::Signal(signal) => return self.delivered(id, Delivery::Signal(signal)),
             Came::Failed(error) => {
                 self.followed.remove(&id);
@@ -441,8 +444,8 @@ impl Feed {
             _ if is_refusal => {
                 self.refused.insert(session_id);
             }
-            // An internal error is one log or record that cannot be read. The other sessions can be.
-            Error::Resync { .. } | Error::Internal => {
+            // An internal error is one log or record that cannot be read. The other sessions can be. A scope stays as it is.
+            Error::Resync { .. } | Error::Internal | Error::OutOfScope => {
                 self.given_up.insert(session_id);
             }
             // It is followed once there is room.

@@ -9,7 +9,7 @@ use super::{
     inbox::memberships,
     subscribe::{Start, Subscription},
 };
-use crate::chat::Chat;
+use crate::chat::{Chat, decide::scope::sees};
 use crate::{
     error::{Error, Result},
     identity::Principal,
@@ -103,7 +103,8 @@ impl Finder {
 
     /// Opens the most recently active sessions of the caller, as many as there is room for, beside those that are `known`.
     pub(super) async fn list(&self, known: &HashSet<SessionId>, room: usize) -> Result<Found> {
-        let memberships = memberships(&*self.chat.inner.store, &self.principal.user_id).await?;
+        let mut memberships = memberships(&*self.chat.inner.store, &self.principal.user_id).await?;
+        memberships.retain(|(id, _)| sees(&self.principal, *id));
         let all = memberships.iter().map(|(id, _)| *id).collect();
         let mut wanted = memberships;
         wanted.retain(|(id, _)| !known.contains(id));
@@ -117,6 +118,9 @@ impl Finder {
     /// Opens a session that the caller came into, from the event on that brought them in. `full` names the sessions that are
     /// followed, where they are as many as a stream may have.
     pub(super) async fn arrive(&self, id: SessionId, is_own: bool, full: Option<Vec<SessionId>>) -> Result<Found> {
+        if !sees(&self.principal, id) {
+            return Ok(Found::Gone(id));
+        }
         // The right is looked at first: it costs less than the search for the event.
         match self.chat.allowed(id, &self.principal, Action::View, Freshness::Fresh).await {
             Ok(_) => {}

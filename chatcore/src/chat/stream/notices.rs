@@ -179,7 +179,7 @@ impl Chat {
     /// Those of a token.
     pub async fn follow_notices(&self, principal: &Principal) -> Result<BoxStream<'static, Result<Arc<Notice>>>> {
         use_case!("follow_notices", async move {
-            self.enter(principal, Use::Request).await?;
+            self.enter_unscoped(principal, Use::Request).await?;
             let (chat, principal) = (self.clone(), principal.clone());
             let ended = async move {
                 let clock = chat.clock();

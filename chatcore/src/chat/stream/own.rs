@@ -17,6 +17,7 @@ use super::notices::between;
 use crate::{
     chat::{
         Chat,
+        decide::scope::is_scoped,
         read::view::{SignalView, signal_view},
     },
     identity::Principal,
@@ -54,6 +55,10 @@ impl OwnSignals {
 impl Chat {
     /// The signals to all connections of the caller, from now on. A frontend gives them to each connection whose caller it has let in.
     pub async fn own_signals(&self, principal: &Principal) -> OwnSignals {
+        if is_scoped(principal) {
+            // They belong to no session.
+            return OwnSignals(stream::pending().boxed());
+        }
         let watch = self.inner.standings.watch(principal);
         let Some(signals) = watch.signals().await else { return OwnSignals(stream::pending().boxed()) };
         let next = |(chat, watch, mut signals): (Self, _, broadcast::Receiver<_>)| async move {

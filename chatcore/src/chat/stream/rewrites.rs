@@ -4,12 +4,12 @@ use std::{
     collections::VecDeque,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use crate::chat::read::view::EventView;
-use crate::model::{Event, EventKind, Seq, SessionEvent};
+use crate::model::{Event, EventKind, MessageEvent, Seq, SessionEvent};
 
 /// The number of recent deletions that a tail keeps. A reader that missed more of them reads the log again.
 const REMEMBERED: usize = 1024;
@@ -23,6 +23,8 @@ pub(in crate::chat) struct Rewritten {
     rows: Option<Vec<Seq>>,
     /// Whether it took texts away.
     deletes: bool,
+    /// Whether it ended a streamed message.
+    ends: bool,
 }
 
 impl Rewritten {
@@ -37,7 +39,8 @@ impl Rewritten {
         if rows.is_some_and(<[Seq]>::is_empty) {
             return None;
         }
-        Some(Self { by: event.seq, rows: rows.map(<[Seq]>::to_vec), deletes: event.kind.is_deletion() })
+        let ends = matches!(event.kind, EventKind::Message(MessageEvent::Finished { .. }));
+        Some(Self { by: event.seq, rows: rows.map(<[Seq]>::to_vec), deletes: event.kind.is_deletion(), ends })
     }
 
     /// Whether a row may be one of those that were rewritten.
@@ -58,12 +61,16 @@ pub(in crate::chat) struct Rewrites {
     noted: AtomicU64,
     /// The position of the last event after which readers may see less of what stands before it; 0 for none.
     narrowed: AtomicU64,
+    /// Whether a streamed message has ended.
+    has_ends: AtomicBool,
     recent: Mutex<Recent>,
 }
 
 #[derive(Debug, Default)]
 struct Recent {
     deletions: VecDeque<Rewritten>,
+    /// Ends of streamed messages, which take no texts away.
+    ends: VecDeque<Rewritten>,
     last: Seq,
     /// Whether the tail has ended, so that it hears of no later deletion.
     is_over: bool,
@@ -115,9 +122,16 @@ impl Rewrites {
         }
     }
 
-    /// Takes note of a deletion. The same one may be told of more than once.
+    /// Takes note of a deletion, or of the end of a streamed message. The same one may be told of more than once.
     pub(in crate::chat) fn note(&self, rewritten: &Rewritten) {
         let mut recent = self.recent();
+        if rewritten.ends && recent.ends.back().is_none_or(|last| last.by < rewritten.by) {
+            recent.ends.push_back(rewritten.clone());
+            if recent.ends.len() > REMEMBERED {
+                recent.ends.pop_front();
+            }
+            self.has_ends.store(true, Ordering::SeqCst);
+        }
         if !rewritten.deletes || recent.deletions.iter().rev().any(|known| known.by == rewritten.by) {
             return;
         }
@@ -154,6 +168,12 @@ impl Rewrites {
         }
         let recent = self.recent();
         recent.is_over || recent.deletions.iter().any(|deletion| deletion.names(row))
+    }
+
+    /// Whether a reader at a position knows that no part of a message follows: it ended before, or may have been deleted.
+    pub(in crate::chat) fn is_over(&self, row: Seq, position: Seq) -> bool {
+        let has_ended = || self.recent().ends.iter().any(|end| end.by <= position && end.names(row));
+        self.deleted(row) || (self.has_ends.load(Ordering::SeqCst) && has_ended())
     }
 
     /// Whether a view that was made after `since` deletions shows a row as it was before a later one.

@@ -370,6 +370,13 @@ impl State {
     }
 }
 
+impl Reached {
+    /// The position.
+    pub(in crate::chat) const fn seq(&self) -> Seq {
+        self.position.seq
+    }
+}
+
 /// The readers of one tail.
 #[derive(Default)]
 pub(in crate::chat) struct Seats(Mutex<Places>);

@@ -448,7 +448,8 @@ impl Reader {
     fn has_shown(&self, signal: &SignalView) -> bool {
         signal.signal.shown_part().is_some_and(|ShownPart { message, end }| {
             let is_known = self.caught_up.get(&message.seq).is_some_and(|upto| end <= *upto);
-            is_known || self.place.tail.rewrites.deleted(message.seq)
+            let position = self.place.seat.reached().seq();
+            is_known || self.place.tail.rewrites.is_over(message.seq, position)
         })
     }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{continuing, live::Live, text_of};
 use crate::{
@@ -41,6 +41,9 @@ use crate::{
 
 /// Longest text in which an author says why a message was not completed; the shortest has 1 character.
 pub const MAX_FAILURE_CHARS: usize = 200;
+
+/// How long the server tries to have a message reviewed whose author is gone. After that its text is taken away.
+const REVIEW_PATIENCE: TimeDelta = TimeDelta::minutes(10);
 
 /// The end of a message that is not complete.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -207,7 +210,11 @@ impl Chat {
     /// The message at its end, after the review by the host's message policy. Readers have seen the parts by then. So a text that does not pass
     /// is taken away, and the message ends as failed.
     async fn reviewed_end(&self, principal: &Principal, known: &Known, body: MessageBody) -> Result<MessageBody> {
-        if !self.has_message_policy() || matches!(&body.content, Content::Text(text) if text.is_empty()) {
+        if !self.has_message_policy() {
+            return Ok(body);
+        }
+        let body = self.with_reviewed_detail(principal, known, body).await?;
+        if matches!(&body.content, Content::Text(text) if text.is_empty()) {
             return Ok(body);
         }
         let session = known.session.as_ref().ok_or(Error::Internal)?;
@@ -223,6 +230,30 @@ impl Chat {
             Verdict::Hold(_) => Ok(refused(body, None)),
             Verdict::Refuse(refusal) => Ok(refused(body, Some(refusal.detail()))),
         }
+    }
+
+    /// The message with the author's words about its failure, as far as the host's message policy lets them pass. It is asked about them as
+    /// about the text of a message.
+    async fn with_reviewed_detail(
+        &self,
+        principal: &Principal,
+        known: &Known,
+        body: MessageBody,
+    ) -> Result<MessageBody> {
+        let Some(StreamState::Failed { reason, detail: Some(detail) }) = &body.stream else { return Ok(body) };
+        let session = known.session.as_ref().ok_or(Error::Internal)?;
+        let draft = MessageBody { content: Content::Text(detail.clone()), ..body.clone() };
+        let detail = match self.review(principal, session, &draft, false).await? {
+            Verdict::Allow => return Ok(body),
+            Verdict::Change(Content::Text(text)) => {
+                let mut faults = Faults::default();
+                faults.line("detail", &text, MAX_FAILURE_CHARS);
+                faults.finish().is_ok().then_some(text)
+            }
+            Verdict::Change(Content::Encrypted(_) | Content::Deleted) | Verdict::Hold(_) | Verdict::Refuse(_) => None,
+        };
+        let stream = Some(StreamState::Failed { reason: *reason, detail });
+        Ok(MessageBody { stream, ..body })
     }
 
     /// Commits the end of a message and tells readers of it. Gives the message's row after it; `None` where it has to be decided again.
@@ -320,9 +351,12 @@ impl Chat {
             let stream = Some(StreamState::Failed { reason, detail: None });
             let body = MessageBody { content, stream, ..target.body.clone() };
             let author = Principal::new(target.event.actor.clone());
-            let reviewed = self.reviewed_end(&author, &target.known, body.clone()).await;
-            // The author is gone, so no retry follows a review that failed.
-            let body = reviewed.unwrap_or_else(|_| refused(body, None));
+            let body = match self.reviewed_end(&author, &target.known, body.clone()).await {
+                Ok(body) => body,
+                // The author is gone and cannot try again. So the server does, for a time.
+                Err(error @ Error::Unavailable) if now < ends_at + REVIEW_PATIENCE => return Err(error),
+                Err(_) => refused(body, None),
+            };
             let body = MessageBody { links: links(&body.content), ..body };
             let ending = Ending { body, writes: vec![key.remove().at(claim)] };
             if self.commit_end(&target, ending, Some(&live), now).await?.is_some() {
@@ -364,11 +398,11 @@ impl Chat {
     }
 }
 
-/// A message whose text the host's message policy does not allow.
+/// A message that the host's message policy does not allow, without the text and the metadata.
 fn refused(body: MessageBody, detail: Option<&str>) -> MessageBody {
     let detail = detail.map(|detail| detail.chars().take(MAX_FAILURE_CHARS).collect());
     let stream = Some(StreamState::Failed { reason: StreamFailure::Refused, detail });
-    MessageBody { content: Content::Text(String::new()), stream, ..body }
+    MessageBody { content: Content::Text(String::new()), metadata: None, stream, ..body }
 }
 
 fn streaming(known: Known, event: Arc<Event>) -> Option<Target> {

@@ -227,7 +227,7 @@ impl Chat {
         grown: Option<&Live>,
         (offset, text): (u64, &str),
     ) -> Result<bool> {
-        if self.has_policy() {
+        if self.must_permit(principal) {
             let text = grown.map(|grown| Content::Text(grown.record.text.clone()));
             let body = text.map(|content| MessageBody { content, ..target.body.clone() });
             let action = continuing(target.is_of(&principal.user_id));

@@ -12,7 +12,7 @@ use receiver::{Got, Receiver};
 
 #[allow(dead_code, reason = "each test file uses a part of it")]
 #[path = "../../../../chatcore/tests/webhooks/receiver.rs"]
-mod receiver;
+pub(crate) mod receiver;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_reach_a_receiver_where_the_settings_say_so_and_go_on_after_a_restart() {
@@ -58,5 +58,14 @@ fn settings_of_webhooks_that_have_no_use_are_refused() {
     let data = folder.path();
     refuses(data, &[], &["--webhook-http", "true"], &["--webhooks on"]);
     refuses(data, &[], &["--webhook-networks", "10.0.0.0/8"], &["--webhooks on"]);
+    refuses(data, &[], &["--webhook-timeout", "1s"], &["--webhooks on"]);
+    refuses(data, &[], &["--webhook-retry-delays", "1s"], &["--webhooks on"]);
     refuses(data, &[], &["--webhooks", "on", "--webhook-networks", "ten"], &["--webhook-networks", "ten"]);
+    refuses(data, &[], &["--webhooks", "on", "--webhook-timeout", "0s"], &["--webhook-timeout", "100ms"]);
+    refuses(data, &[], &["--webhooks", "on", "--webhook-timeout", "6m"], &["--webhook-timeout", "5m"]);
+    refuses(data, &[], &["--webhooks", "on", "--webhook-retry-delays", "1s,0s"], &["--webhook-retry-delays", "1ms"]);
+    refuses(data, &[], &["--webhooks", "on", "--webhook-retry-delays", "8days"], &["--webhook-retry-delays", "7days"]);
+    refuses(data, &[], &["--webhooks", "on", "--webhook-retry-delays", "1s,soon"], &["--webhook-retry-delays", "soon"]);
+    let many = vec!["1s"; 101].join(",");
+    refuses(data, &[], &["--webhooks", "on", "--webhook-retry-delays", &many], &["--webhook-retry-delays", "100"]);
 }

@@ -240,6 +240,16 @@ pub(super) fn attachments() -> Family {
     Family::exact(good.map(of).into_iter().chain(edits.map(edit))).refused(bad.map(of))
 }
 
+/// A message that the policy of the world holds, with all that a message can have.
+pub(super) fn whole_held() -> Action {
+    let file = json!({ "id": "7", "name": "a.png", "media_type": "image/png", "size": 7 });
+    let beside = json!({
+        "content": world::HELD, "mentions": ["member"], "mentions_everybody": true, "attachments": [file],
+        "metadata": { "some_key": [1, { "a": null }] },
+    });
+    session("sendMessage", beside)
+}
+
 /// A message that mentions everybody and two users.
 pub(super) fn mention() -> Action {
     let users = ["member", "viewer"];

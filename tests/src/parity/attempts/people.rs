@@ -58,6 +58,55 @@ pub(super) fn invites() -> Vec<Family> {
     ]
 }
 
+fn webhook(operation: &'static str, which: Which, input: Value) -> Action {
+    Action::new(operation, Target::Webhook(which), input)
+}
+
+/// Incoming webhooks are created by the admin.
+fn hooked(family: Family) -> Family {
+    let created =
+        [json!({ "name": "Builds", "avatar_url": "https://example.com/a.png" }), json!({ "name": "Deploys" })];
+    family.after_all(created.map(|input| (Actor::Admin, session("createIncomingWebhook", input))))
+}
+
+pub(super) fn incoming_webhooks() -> Vec<Family> {
+    let create = |input| session("createIncomingWebhook", input);
+    let update = |input| webhook("updateIncomingWebhook", Which::First, input);
+    let good = [
+        json!({ "name": "Builds" }),
+        json!({ "name": "Builds", "avatar_url": "https://example.com/a.png" }),
+        json!({ "name": "" }),
+        json!({ "name": "x".repeat(101) }),
+        json!({ "name": "a\nb" }),
+        json!({ "name": "Builds", "avatar_url": "javascript:alert(1)" }),
+        json!({ "name": "Builds", "avatar_url": null }),
+    ];
+    let bad = [json!({}), json!({ "name": 5 }), json!({ "name": null }), json!({ "name": "x", "token": "chook_mine" })];
+    let changes = [
+        json!({}),
+        json!({ "name": "Deploys" }),
+        json!({ "name": "Builds" }),
+        json!({ "avatar_url": null }),
+        json!({ "avatar_url": "https://example.com/b.png" }),
+        json!({ "name": " ", "avatar_url": "http://example.com" }),
+    ];
+    let wrong = [json!({ "name": 5 }), json!({ "avatar_url": 5 }), json!({ "name": "x", "id": "x" })];
+    let renamed = || json!({ "name": "Deploys" });
+    let nowhere = || webhook("updateIncomingWebhook", Which::NoMessage, renamed());
+    let malformed = || webhook("updateIncomingWebhook", Which::Malformed, renamed());
+    let removed = [Which::First, Which::NoMessage].map(|which| webhook("deleteIncomingWebhook", which, json!({})));
+    vec![
+        Family::exact(good.map(create)).refused(bad.map(create)),
+        hooked(Family::exact([session("listIncomingWebhooks", json!({}))])),
+        hooked(
+            Family::exact(changes.map(update).into_iter().chain([nowhere()]))
+                .coded([malformed()])
+                .refused(wrong.map(update)),
+        ),
+        hooked(Family::exact(removed).coded([webhook("deleteIncomingWebhook", Which::Malformed, json!({}))])),
+    ]
+}
+
 pub(super) fn ask(text: Option<&str>) -> Action {
     Action::new("requestToJoin", Target::Nothing, json!({ "code": { "code_of": 2 }, "text": text }))
 }

@@ -15,12 +15,27 @@ use super::{
 pub fn of(ty: &str, node: &Value) -> Value {
     match ty {
         "BlockedUser" => json!({ "user": person(&node["user"]), "blocked_at": node["blockedAt"] }),
+        "Bot" => json!({
+            "id": node["user"]["id"], "username": node["user"]["username"], "name": node["user"]["name"],
+            "created_at": node["createdAt"],
+        }),
+        "BotToken" => bot_token(node),
+        "SessionCommand" => {
+            json!({ "name": node["name"], "description": node["description"], "bot": person(&node["bot"]) })
+        }
         "CreatedInvite" => json!({ "code": node["code"], "invite": invite(&node["invite"]) }),
         "HeldMessage" => json!({
             "id": node["id"], "session_id": node["sessionId"], "user": person(&node["author"]),
             "role": lower(&node["role"]), "message_type": lower(&node["messageType"]), "content": content(node),
             "reply_to": node["replyTo"], "reason": node["reason"], "held_at": node["heldAt"],
+            "mentions": node["mentions"], "mentions_everybody": node["mentionsEverybody"],
+            "attachments": list(&node["attachments"], attachment), "metadata": node["metadata"],
+            "forwarded_from": origin(&node["forwardedFrom"]), "command": command(&node["command"]),
         }),
+        "CreatedIncomingWebhook" => {
+            json!({ "token": node["token"], "path": node["path"], "webhook": incoming(&node["webhook"]) })
+        }
+        "IncomingWebhook" => incoming(node),
         "Invite" => invite(node),
         "InvitePreview" => preview(node),
         "JoinRequest" => join_request(node),
@@ -99,13 +114,23 @@ pub fn payload(mutation: &str, of_type: &str, node: &Value) -> Value {
     if of_type == "AppendToMessagePayload" {
         return json!({ "message_id": node["messageId"], "length": node["length"] });
     }
+    if of_type == "SetCommandsPayload" {
+        return json!({ "commands": node["commands"] });
+    }
+    if of_type == "CreateBotTokenPayload" {
+        let is_secret = node["secret"].as_str().is_some_and(|secret| secret.starts_with("cbot_"));
+        return json!({ "code": node["token"]["id"], "token": bot_token(&node["token"]), "is_secret": is_secret });
+    }
     let fields = schema::fields(of_type);
     let one = [
+        "Bot",
         "Participant",
         "Message",
         "ScheduledMessage",
         "Draft",
         "CreatedInvite",
+        "CreatedIncomingWebhook",
+        "IncomingWebhook",
         "JoinRequest",
         "Session",
         "ReadState",
@@ -214,8 +239,20 @@ fn message(node: &Value) -> Value {
         "reactions": node["reactions"], "thread": thread(&node["thread"]), "reply_to": node["replyTo"],
         "thread_root": node["threadRoot"], "mentions": list(&node["mentions"], mention), "links": node["links"],
         "attachments": list(&node["attachments"], attachment), "metadata": node["metadata"],
-        "forwarded_from": origin(&node["forwardedFrom"]), "stream": node["stream"], "sender_blocked": node["senderBlocked"],
+        "forwarded_from": origin(&node["forwardedFrom"]), "stream": node["stream"], "command": command(&node["command"]), "sender_blocked": node["senderBlocked"],
     })
+}
+
+fn bot_token(node: &Value) -> Value {
+    json!({
+        "id": node["id"], "bot_id": node["botId"], "name": node["name"], "sessions": node["sessions"],
+        "actions": node["actions"], "created_at": node["createdAt"], "expires_at": node["expiresAt"],
+        "last_used_at": node["lastUsedAt"],
+    })
+}
+
+fn command(node: &Value) -> Value {
+    if node.is_null() { Value::Null } else { json!({ "name": node["name"], "bot_id": node["botId"] }) }
 }
 
 fn invite(node: &Value) -> Value {
@@ -223,6 +260,14 @@ fn invite(node: &Value) -> Value {
         "id": node["id"], "session_id": node["sessionId"], "role": node["role"], "created_by": person(&node["createdBy"]),
         "created_at": node["createdAt"], "expires_at": node["expiresAt"], "max_uses": node["maxUses"],
         "uses": node["uses"], "needs_approval": node["needsApproval"],
+    })
+}
+
+fn incoming(node: &Value) -> Value {
+    json!({
+        "id": node["id"], "session_id": node["sessionId"], "name": node["name"], "avatar_url": node["avatarUrl"],
+        "author": canon::webhook_of(&node["authorId"]), "created_by": person(&node["createdBy"]),
+        "created_at": node["createdAt"], "last_used_at": node["lastUsedAt"],
     })
 }
 
@@ -306,7 +351,7 @@ fn presence(node: &Value) -> Value {
 fn participant(node: &Value) -> Value {
     json!({
         "id": node["id"], "session_id": node["sessionId"], "person": person(&node["user"]),
-        "email": node["user"]["email"], "role": node["role"], "is_owner": node["isOwner"],
+        "is_bot": node["user"]["isBot"], "email": node["user"]["email"], "role": node["role"], "is_owner": node["isOwner"],
         "is_active": node["isActive"], "joined_at": node["joinedAt"], "created_at": node["createdAt"],
         "is_muted": node["isMuted"], "muted_until": node["mutedUntil"], "metadata": node["metadata"],
     })
