@@ -5,7 +5,8 @@ use std::{
     io::{self, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::Path,
-    process::{Command, Stdio},
+    process::{self, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -116,9 +117,13 @@ async fn a_flood_of_connections_without_a_log_is_outlived() {
     assert_eq!(server.stop(Signal::SIGTERM), 0);
 }
 
-/// An address at which nobody listens.
+/// An address at which nobody listens. Systems hand out ports above 32767: one of those could be taken by another test,
+/// and a connection to a free one of those can connect to itself.
 fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let ports = std::iter::repeat_with(|| 20_000 + (process::id() + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000);
+    let mut addresses = ports.map(|port| format!("127.0.0.1:{port}"));
+    addresses.find(|address| TcpListener::bind(address).is_ok()).unwrap()
 }
 
 /// Waits until a server accepts connections.
