@@ -66,7 +66,7 @@ impl HeldMessage {
         self.0.reply_to.map(|id| ID(id.to_string()))
     }
 
-    /// The ids of users whom it mentions besides those whom its text names.
+    /// The ids of further users that it mentions, besides the users named in its text.
     #[graphql(complexity = 10)]
     async fn mentions(&self) -> Vec<ID> {
         self.0.mentions.iter().map(|user| ID(user.to_string())).collect()

@@ -46,7 +46,7 @@ impl JoinRequest {
     }
 }
 
-/// A request of the caller to join a session was declined. All connections of the caller are told. It is not in the log.
+/// An administrator of a session declined the caller's request to join. All connections of the caller are told. It is not in the log.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct JoinRequestDeclined {
     /// The session.

@@ -325,7 +325,7 @@ struct EditMessageInput {
     encrypted_content: Option<EncryptedContent>,
     /// The revision that the edit replaces; with another one the answer is `REVISION_CONFLICT`. Any revision where not given.
     revision: Option<Long>,
-    /// The ids of users whom it mentions besides those whom its text names; those whom the message had where not given.
+    /// The ids of further users that it mentions, besides the users named in its text. Without it, the message keeps its further users.
     mentions: Option<Vec<ID>>,
     /// Whether it mentions everybody besides the words of its text; as it was where not given.
     mentions_everybody: Option<bool>,

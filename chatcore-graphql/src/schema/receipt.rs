@@ -87,7 +87,7 @@ struct MessageDelivery {
     message_id: ID,
     /// The furthest that it came.
     status: DeliveryStatus,
-    /// The number of participants to whom it is addressed: those who were in the session when it was sent, and still are, without its author.
+    /// The number of addressees: the participants that have been in the session since the message was sent, without its author.
     addressees: Long,
     /// The number of addressees to whom it was delivered. An addressee who has read the message counts, too.
     delivered: Long,

@@ -211,7 +211,7 @@ pub(super) struct ModerationEntry {
     action: ModerationAction,
     /// The moderator.
     actor: User,
-    /// The user to whom it was done.
+    /// The affected user.
     user: User,
     /// The message, where one was deleted or reported.
     message_id: Option<ID>,

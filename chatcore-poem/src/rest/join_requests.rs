@@ -79,7 +79,7 @@ impl JoinRequests {
         request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
-        /// The id of the user after whom to begin.
+        /// The id of the user after which the list begins.
         after: Query<Option<UserParam>>,
         /// How many to leave out, where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,

@@ -32,7 +32,7 @@ impl Participants {
         request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
-        /// The id of the participant (not of the user) after whom to begin, whether or not they are still in the session.
+        /// The id of the participant (not of the user) after which the list begins. The participant may have left.
         after: Query<Option<ParticipantParam>>,
         /// How many to leave out, where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,

@@ -83,7 +83,7 @@ impl Reactions {
         session_id: Path<SessionParam>,
         message_id: Path<MessageParam>,
         emoji: Path<EmojiParam>,
-        /// The id of the user after whom to begin.
+        /// The id of the user after which the list begins.
         after: Query<Option<UserParam>>,
         /// How many to leave out, where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,

@@ -46,7 +46,7 @@ pub struct EditMessage {
     pub content: Content,
     /// The revision that the caller has seen, where the edit must replace no other; `None` to replace any.
     pub revision: Option<u64>,
-    /// Users whom it mentions besides those whom its text names; `None` to keep those whom the message had.
+    /// Further users that it mentions, besides the users named in its text. `None` keeps the further users of the message.
     pub mentions: Option<Vec<UserId>>,
     /// Whether it mentions everybody in the session besides the words of its text; `None` to keep it.
     pub mentions_everybody: Option<bool>,

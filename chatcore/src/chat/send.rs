@@ -46,7 +46,7 @@ pub struct SendMessage {
     pub client_id: Option<ClientId>,
     /// The message of the same session that it answers.
     pub reply_to: Option<MessageId>,
-    /// Users whom it mentions besides those whom its text names, at most [`MAX_MENTIONS`](super::MAX_MENTIONS). Users who are not in the
+    /// Further users that it mentions, besides the users named in its text: at most [`MAX_MENTIONS`](super::MAX_MENTIONS). Users who are not in the
     /// session are left out.
     pub mentions: Vec<UserId>,
     /// Whether it mentions everybody in the session.

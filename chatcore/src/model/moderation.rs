@@ -46,7 +46,7 @@ pub struct ModerationEntry {
     pub actor: Profile,
     /// What was done.
     pub action: ModerationAction,
-    /// The user to whom it was done.
+    /// The affected user.
     pub user: Profile,
     /// The message, where one was deleted or reported.
     pub message_id: Option<MessageId>,

@@ -77,8 +77,7 @@ pub struct MessageDelivery {
     pub message_id: MessageId,
     /// The furthest that it came.
     pub status: DeliveryStatus,
-    /// The number of participants to whom it is addressed: those who were in the session when it was sent, and still are, without its
-    /// author.
+    /// The number of addressees: the participants that have been in the session since the message was sent, without its author.
     pub addressees: u64,
     /// The number of addressees to whom it was delivered. An addressee who has read the message counts, too.
     pub delivered: u64,

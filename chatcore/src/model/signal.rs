@@ -151,23 +151,6 @@ impl Signal {
         }
     }
 
-    /// Whether a reader of the session is told. Which readers see a receipt depends on more than the signal.
-    #[must_use]
-    pub fn is_for(&self, reader: &UserId) -> bool {
-        match self {
-            Self::Typing { user_id, .. }
-            | Self::Presence { user_id, .. }
-            | Self::Receipt { user_id, .. }
-            | Self::Report { user_id, .. } => user_id != reader,
-            Self::ReadMarker { user_id, .. }
-            | Self::JoinRequestDeclined { user_id, .. }
-            | Self::Preferences { user_id, .. }
-            | Self::Thread { user_id, .. } => user_id == reader,
-            // The other devices of the author show the message, too.
-            Self::MessagePart { .. } => true,
-        }
-    }
-
     /// The part of a message that it shows.
     #[must_use]
     pub fn shown_part(&self) -> Option<ShownPart> {
@@ -187,66 +170,76 @@ impl Signal {
         }
     }
 
+    /// The readers that are told.
+    const fn audience(&self) -> Audience {
+        use Readers::{All, Connections, Others, Own};
+        match self {
+            Self::Typing { .. } | Self::Receipt { .. } => Audience::of(Others),
+            Self::Presence { .. } => Audience { is_presence: true, ..Audience::of(Others) },
+            Self::ReadMarker { .. } | Self::Preferences { .. } | Self::Thread { .. } => Audience::of(Own),
+            Self::JoinRequestDeclined { .. } => Audience::of(Connections),
+            // A block hides no message and no report.
+            Self::MessagePart { .. } => Audience { stops_at_blocks: false, ..Audience::of(All) },
+            Self::Report { .. } => Audience { stops_at_blocks: false, is_of_reports: true, ..Audience::of(Others) },
+        }
+    }
+
+    /// Whether a reader of the session is told. Which readers see a receipt depends on more than the signal.
+    #[must_use]
+    pub fn is_for(&self, reader: &UserId) -> bool {
+        match self.audience().readers {
+            Readers::All => true,
+            Readers::Others => self.user_id() != reader,
+            Readers::Own | Readers::Connections => self.user_id() == reader,
+        }
+    }
+
     /// Whether all connections of its user are told, whichever sessions they follow, and no reader of its session.
     #[must_use]
     pub const fn is_for_connections(&self) -> bool {
-        match self {
-            Self::JoinRequestDeclined { .. } => true,
-            Self::Typing { .. }
-            | Self::Presence { .. }
-            | Self::ReadMarker { .. }
-            | Self::Preferences { .. }
-            | Self::Thread { .. }
-            | Self::Receipt { .. }
-            | Self::MessagePart { .. }
-            | Self::Report { .. } => false,
-        }
+        matches!(self.audience().readers, Readers::Connections)
     }
 
-    /// Whether only readers are told who asked for presence.
+    /// Whether only readers are told that asked for presence.
     #[must_use]
     pub const fn is_presence(&self) -> bool {
-        match self {
-            Self::Presence { .. } => true,
-            Self::Typing { .. }
-            | Self::ReadMarker { .. }
-            | Self::JoinRequestDeclined { .. }
-            | Self::Preferences { .. }
-            | Self::Thread { .. }
-            | Self::Receipt { .. }
-            | Self::MessagePart { .. }
-            | Self::Report { .. } => false,
-        }
+        self.audience().is_presence
     }
 
-    /// Whether a reader who has blocked the user, or whom the user has blocked, is not told. A block hides no message and no report.
+    /// Whether a reader is not told who has blocked the user, or whom the user has blocked.
     #[must_use]
     pub const fn stops_at_blocks(&self) -> bool {
-        match self {
-            Self::MessagePart { .. } | Self::Report { .. } => false,
-            Self::Typing { .. }
-            | Self::Presence { .. }
-            | Self::ReadMarker { .. }
-            | Self::JoinRequestDeclined { .. }
-            | Self::Preferences { .. }
-            | Self::Thread { .. }
-            | Self::Receipt { .. } => true,
-        }
+        self.audience().stops_at_blocks
     }
 
-    /// Whether only readers are told who see the session's reports.
+    /// Whether only readers are told that see the session's reports.
     #[must_use]
     pub const fn is_of_reports(&self) -> bool {
-        match self {
-            Self::Report { .. } => true,
-            Self::Typing { .. }
-            | Self::Presence { .. }
-            | Self::ReadMarker { .. }
-            | Self::JoinRequestDeclined { .. }
-            | Self::Preferences { .. }
-            | Self::Thread { .. }
-            | Self::Receipt { .. }
-            | Self::MessagePart { .. } => false,
-        }
+        self.audience().is_of_reports
     }
+}
+
+/// The readers that are told of a signal.
+struct Audience {
+    readers: Readers,
+    is_presence: bool,
+    stops_at_blocks: bool,
+    is_of_reports: bool,
+}
+
+impl Audience {
+    const fn of(readers: Readers) -> Self {
+        Self { readers, is_presence: false, stops_at_blocks: true, is_of_reports: false }
+    }
+}
+
+enum Readers {
+    /// All devices of all users: the author's other devices show the message as well.
+    All,
+    /// All users but its user.
+    Others,
+    /// The devices of its user.
+    Own,
+    /// All connections of its user, whichever sessions they follow.
+    Connections,
 }

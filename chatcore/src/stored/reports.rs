@@ -88,7 +88,7 @@ pub struct ModerationRecord {
     pub actor: UserId,
     /// What was done.
     pub action: ModerationAction,
-    /// The user to whom it was done.
+    /// The affected user.
     #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub user: UserId,
     /// The position of the message.

@@ -71,7 +71,7 @@ pub enum Answer {
     UserSettings(UserSettings),
     /// The result of marking all sessions as read.
     AllRead(AllRead),
-    /// The user to whom it was done, where it belongs to no session.
+    /// The affected user, where it belongs to no session.
     UserId(UserId),
     /// The caller's settings for a session.
     Preferences(Preferences),

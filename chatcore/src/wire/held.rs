@@ -27,7 +27,7 @@ struct HeldView<'a> {
     /// The message that it answers; `null` where it answers none.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     reply_to: Option<MessageId>,
-    /// Users whom it mentions besides those whom its text names.
+    /// Further users that it mentions, besides the users named in its text.
     mentions: &'a [UserId],
     /// Whether it mentions everybody besides the words of its text.
     mentions_everybody: bool,

@@ -351,7 +351,7 @@ pub struct EditMessage {
     /// The revision that the edit replaces; with another one the answer is `REVISION_CONFLICT`. Any revision where not given. The
     /// header `If-Match` means the same.
     revision: Option<u64>,
-    /// The ids of users whom it mentions besides those whom its text names; those whom the message had where not given.
+    /// The ids of further users that it mentions, besides the users named in its text. Without it, the message keeps its further users.
     mentions: Option<Vec<String>>,
     /// Whether it mentions everybody besides the words of its text; as it was where not given.
     mentions_everybody: Option<bool>,

@@ -121,7 +121,7 @@ struct ModerationEntryView<'a> {
     /// The moderator.
     actor_id: &'a UserId,
     actor_username: &'a str,
-    /// The user to whom it was done.
+    /// The affected user.
     user_id: &'a UserId,
     username: &'a str,
     /// The message, where one was deleted or reported.

@@ -47,6 +47,8 @@ mod settings;
 mod signals;
 #[path = "process/storm.rs"]
 mod storm;
+#[path = "process/streamed_killed.rs"]
+mod streamed_killed;
 #[path = "process/tls.rs"]
 mod tls;
 #[path = "process/webhooks.rs"]
