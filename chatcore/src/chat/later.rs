@@ -69,6 +69,7 @@ impl Chat {
             let mut faults = Faults::default();
             faults.message(&body, &self.inner.limits);
             faults.reply(reply_to, id);
+            faults.mentions(&mentions);
             faults.future("send_at", send_at, now, self.inner.limits.schedule_ahead);
             faults.finish()?;
             let known = self.allowed(id, principal, Tried::sending(&body), Freshness::Fresh).await?;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    iter,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -47,6 +48,8 @@ pub(crate) struct Hooked {
     store: MemoryStore,
     /// Before anything is read.
     pub(crate) before_read: Hook,
+    /// Where a table stands here, only reads of its records let the hook above happen.
+    pub(crate) reads_of: Arc<Mutex<Option<&'static str>>>,
     /// Before a log is read.
     pub(crate) before_log: Hook,
     /// After a log was read, before the caller has it.
@@ -73,6 +76,12 @@ impl Hooked {
     pub(crate) fn intact(&self) -> MemoryStore {
         self.store.clone()
     }
+
+    /// Whether a read of records of these tables lets something happen. There are none where something else is read.
+    fn is_hooked(&self, mut tables: impl Iterator<Item = &'static str>) -> bool {
+        let of = *self.reads_of.lock().unwrap();
+        of.is_none_or(|table| tables.any(|read| read == table))
+    }
 }
 
 #[async_trait]
@@ -89,7 +98,9 @@ impl ChatStore for Hooked {
     }
 
     async fn facts(&self, queries: &[FactsQuery<'_>], freshness: Freshness) -> Result<Vec<SessionFacts>, StoreError> {
-        self.before_read.run().await;
+        if self.is_hooked(iter::empty()) {
+            self.before_read.run().await;
+        }
         let facts = self.store.facts(queries, freshness).await?;
         if freshness == Freshness::Fresh || !self.remembers.load(Ordering::SeqCst) {
             return Ok(facts);
@@ -102,7 +113,9 @@ impl ChatStore for Hooked {
     }
 
     async fn log(&self, ranges: &[LogRange]) -> Result<Vec<Vec<Arc<Event>>>, StoreError> {
-        self.before_read.run().await;
+        if self.is_hooked(iter::empty()) {
+            self.before_read.run().await;
+        }
         self.before_log.run().await;
         let mut found = self.store.log(ranges).await?;
         self.after_log.run().await;
@@ -116,14 +129,18 @@ impl ChatStore for Hooked {
     }
 
     async fn records(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
-        self.before_read.run().await;
+        if self.is_hooked(keys.iter().map(|key| key.table.name)) {
+            self.before_read.run().await;
+        }
         let found = self.store.records(keys).await;
         self.after_records.run().await;
         found
     }
 
     async fn scan(&self, scans: &[Scan]) -> Result<Vec<Vec<(Key, Record)>>, StoreError> {
-        self.before_read.run().await;
+        if self.is_hooked(scans.iter().map(|scan| scan.table.name)) {
+            self.before_read.run().await;
+        }
         self.store.scan(scans).await
     }
 

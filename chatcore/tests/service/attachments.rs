@@ -2,12 +2,15 @@
 
 use chatcore::{
     Code, Error, MemoryStore,
-    chat::{EditMessage, MAX_ATTACHMENTS, MAX_METADATA_BYTES, MAX_METADATA_DEPTH, SendMessage},
+    chat::{EditMessage, MAX_ATTACHMENTS, MAX_METADATA_BYTES, MAX_METADATA_DEPTH, SendMessage, StartMessage},
     model::{Attachment, ClientId, Content, MessageBody, Metadata, SessionType},
 };
 use serde_json::{Value, json};
 
-use super::kit::{say, session, uncounted, user};
+use super::{
+    assert_fault,
+    kit::{say, session, uncounted, user},
+};
 
 fn file(id: &str) -> Attachment {
     Attachment { id: id.into(), name: "A file.png".into(), media_type: "image/png".into(), size: 7 }
@@ -41,6 +44,11 @@ async fn a_message_carries_files_and_metadata_until_it_is_deleted() {
     let bare = EditMessage { metadata: Some(None), attachments: Some(vec![]), ..EditMessage::text("other") };
     let edited = chat.edit_message(&alice, sent.id, bare).await.unwrap();
     assert_eq!((edited.body.attachments.len(), &edited.body.metadata), (0, &None));
+    let kept = chat.message_revisions(&alice, sent.id).await.unwrap();
+    let kept: Vec<_> =
+        kept.into_iter().map(|earlier| (earlier.body.attachments.len(), earlier.body.metadata)).collect();
+    let expected = [data.clone(), data.clone(), only].map(|metadata| (2, Some(metadata)));
+    assert_eq!(kept, expected, "an earlier text keeps what the message carried with it");
     let again = chat.send(&alice, id, carrying(vec![file("1")], Some(data))).await.unwrap();
     let deleted = chat.delete_message(&alice, again.id, None).await.unwrap();
     assert_eq!((deleted.body.attachments.len(), &deleted.body.metadata), (0, &None));
@@ -76,7 +84,19 @@ async fn files_and_metadata_have_limits() {
     ];
     let nested = |levels| (1..levels).fold(json!({}), |inner, _| json!({ "a": inner }));
     let long = |bytes: usize| json!({ "a": "x".repeat(bytes - r#"{"a":""}"#.len()) });
-    let bad_data = [long(MAX_METADATA_BYTES + 1), nested(MAX_METADATA_DEPTH + 1), json!({ "a": [1_u64 << 53] })];
+    // Bytes are counted, of which each of these characters has two.
+    let umlauts = |bytes: usize| json!({ "a": "\u{e4}".repeat((bytes - r#"{"a":""}"#.len()) / 2) });
+    let bad_data = [
+        long(MAX_METADATA_BYTES + 1),
+        umlauts(MAX_METADATA_BYTES + 2),
+        nested(MAX_METADATA_DEPTH + 1),
+        json!({ "a": [1_u64 << 53] }),
+    ];
+    for data in bad_data.clone() {
+        let begin = StartMessage { metadata: Some(metadata(data)), ..StartMessage::of_assistant() };
+        let begun = chat.start_streamed_message(&alice, id, begin).await;
+        assert_fault(begun, "metadata", Code::ValidationInvalidValue);
+    }
     let refusals = bad_files.into_iter().map(|files| (carrying(files.clone(), None), Some(files), None));
     let refusals = refusals
         .chain(bad_data.map(|data| (carrying(vec![], Some(metadata(data.clone()))), None, Some(metadata(data)))));
@@ -89,7 +109,10 @@ async fn files_and_metadata_have_limits() {
             assert_eq!((refused.code(), refused.fields()[0].field.as_str()), (Code::ValidationInvalidValue, field));
         }
     }
-    for data in [long(MAX_METADATA_BYTES), nested(MAX_METADATA_DEPTH), json!({ "a": [(1_u64 << 53) - 1] })] {
+    let number = json!({ "a": [(1_u64 << 53) - 1] });
+    for data in [long(MAX_METADATA_BYTES), umlauts(MAX_METADATA_BYTES), nested(MAX_METADATA_DEPTH), number] {
+        let begin = StartMessage { metadata: Some(metadata(data.clone())), ..StartMessage::of_assistant() };
+        chat.start_streamed_message(&alice, id, begin).await.unwrap();
         chat.send(&alice, id, carrying(vec![file("x"); MAX_ATTACHMENTS], Some(metadata(data)))).await.unwrap();
     }
 }

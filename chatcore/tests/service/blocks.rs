@@ -2,7 +2,7 @@
 
 use chatcore::{
     InProcessNotifier,
-    chat::{Delivery, EditMessage, ListMentions, MAX_BLOCKS, SetPresence, Subscription},
+    chat::{Delivery, EditMessage, ListMentions, MAX_BLOCKS, SetPresence, StartMessage, Subscription},
     model::{Availability, Emoji, Message, PresenceState, Signal, StatusText},
     store::{BlockRecord, Blocks},
 };
@@ -36,10 +36,12 @@ async fn a_blocked_user_starts_no_direct_session_and_writes_in_none() {
     chat.me(&carol).await.unwrap();
     let id = id_of(&chat.start_direct(&alice, &bob.user_id).await.unwrap().session);
     let own = say(&elsewhere, &bob, id, "before").await.id;
+    let begun = chat.start_streamed_message(&bob, id, StartMessage::of_assistant()).await.unwrap().id;
+    let (emoji, earlier) = (Emoji::new("\u{1f44d}").unwrap(), Emoji::new("\u{1f44e}").unwrap());
+    chat.add_reaction(&bob, own, &earlier).await.unwrap();
     let before = head(&chat, &alice, id).await;
 
     chat.block_user(&alice, &bob.user_id).await.unwrap();
-    let emoji = Emoji::new("\u{1f44d}").unwrap();
     let edit = || EditMessage::text("after all");
     let others = [user_id("alice"), user_id("carol")];
     for chat in [&chat, &elsewhere] {
@@ -47,6 +49,8 @@ async fn a_blocked_user_starts_no_direct_session_and_writes_in_none() {
             chat.send(&bob, id, SendMessage::text("after")).await.unwrap_err(),
             chat.edit_message(&bob, own, edit()).await.unwrap_err(),
             chat.add_reaction(&bob, own, &emoji).await.unwrap_err(),
+            chat.start_streamed_message(&bob, id, StartMessage::of_assistant()).await.unwrap_err(),
+            chat.append_to_message(&bob, begun, 0, "after").await.unwrap_err(),
             chat.typing(&bob, id, true).await.unwrap_err(),
             chat.start_direct(&bob, &alice.user_id).await.unwrap_err(),
             chat.start_group(&bob, &others).await.unwrap_err(),
@@ -58,6 +62,8 @@ async fn a_blocked_user_starts_no_direct_session_and_writes_in_none() {
     assert_eq!(head(&chat, &alice, id).await, before);
     // Bob still reads, and takes back what he said. Alice still writes.
     chat.session(&bob, id).await.unwrap();
+    chat.remove_reaction(&bob, own, &earlier).await.unwrap();
+    assert_eq!(chat.message(&alice, own).await.unwrap().reactions, Some(Vec::new()));
     chat.delete_message(&bob, own, None).await.unwrap();
     say(&chat, &alice, id, "because").await;
     chat.start_direct(&bob, &carol.user_id).await.unwrap();

@@ -33,6 +33,7 @@ async fn a_pair_has_one_direct_session_whoever_starts_it() {
     assert!(is_new);
     assert_eq!(session.summary.session.session_type, SessionType::Direct);
     assert_eq!((session.summary.session.max_participants, session.summary.session.participant_count), (2, 2));
+    assert_eq!(session.summary.session.needs, 1, "a process that knows no blocks must not decide about it");
     assert_eq!(roles(&chat, alice, id).await, [("alice".to_owned(), MEMBER), ("bob".to_owned(), MEMBER)]);
     for (who, other) in [(alice, "bob"), (bob, "alice")] {
         let again = chat.start_direct(who, &user_id(other)).await.unwrap();
@@ -118,6 +119,20 @@ async fn starting_sessions_counts_as_adding_users() {
     let refused = chat.start_direct(&users[0], &user_id("carol")).await.unwrap_err();
     assert_eq!(refused.code(), Code::RateLimitExceeded);
     assert_eq!(id_of(&direct(&chat, &users[1], "alice").await), id);
+}
+
+#[tokio::test]
+async fn a_start_that_is_refused_uses_no_allowance_up() {
+    let rate = Some(Rate::new(1, std::time::Duration::from_secs(3_600)));
+    let limits = Limits { adds_per_invited: rate, ..Limits::default() };
+    let chat = Chat::builder(MemoryStore::new()).limits(limits).build();
+    let users = seen(&chat, &["alice", "bob", "carol", "dave"]).await;
+    let (alice, dave) = (&users[0], &users[3]);
+    direct(&chat, dave, "carol").await;
+    // Nobody may add carol again, so bob is not added either.
+    let refused = chat.start_group(alice, &ids(&["bob", "carol"])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::RateLimitExceeded);
+    direct(&chat, alice, "bob").await;
 }
 
 #[tokio::test]

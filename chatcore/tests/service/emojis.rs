@@ -186,3 +186,29 @@ async fn a_reaction_with_an_emoji_of_unicode_reads_nothing_of_the_sessions_own()
     assert_eq!((ordinary, own), (0, 1));
     assert!(reads_of_own <= reads, "a name is read with the records that each reaction reads");
 }
+
+#[tokio::test]
+async fn a_list_shows_nothing_that_was_added_after_its_reader_was_removed() {
+    for removes in [true, false] {
+        let store = Hooked::default();
+        let (chat, elsewhere) = (uncounted(store.clone()), uncounted(store.intact()));
+        let [alice, bob] = ["alice", "bob"].map(user);
+        let id = room(&elsewhere, &alice, &[&bob]).await;
+        let reader = bob.user_id.clone();
+        // After the decision about the reader.
+        *store.reads_of.lock().unwrap() = Some("emojis");
+        store.before_read.once(async move {
+            if removes {
+                elsewhere.remove_participant(&alice, id, &reader).await.unwrap();
+            }
+            add(&elsewhere, &alice, id, "secret", None).await.unwrap();
+        });
+        let shown = chat.emojis(&bob, id).await;
+        assert!(store.before_read.is_done());
+        if removes {
+            assert_denied(shown, Denial::NotParticipant);
+        } else {
+            assert_eq!(shown.unwrap(), [SessionEmoji { name: name("secret"), url: None }]);
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use chatcore::{
     chat::{EditMessage, ListMentions},
     model::{Emoji, Message},
-    store::{Dues, Expiries},
+    store::{ChatStoreExt as _, ClientIds, Dues, Expiries},
 };
 
 use super::*;
@@ -167,8 +167,27 @@ async fn sweeps_are_a_part_of_the_lifetime_apart() {
 }
 
 #[tokio::test]
+async fn a_message_stays_an_hour_beyond_its_lifetime_at_the_most() {
+    let (_, [chat, _], clock) = processes().await;
+    let alice = user("alice");
+    let id = room(&chat, &alice, &[]).await;
+    chat.update_session(&alice, id, kept(Some(864_000))).await.unwrap();
+    assert_eq!(chat.run_due().await, Ok(0));
+    for text in ["first", "second", "third"] {
+        say(&chat, &alice, id, text).await;
+        clock.advance(TimeDelta::minutes(30));
+    }
+    clock.advance(TimeDelta::days(10) - TimeDelta::minutes(90));
+    assert_eq!(chat.run_due().await, Ok(1));
+    // A sixtieth of ten days is four hours.
+    clock.advance(TimeDelta::hours(1));
+    assert_eq!(chat.run_due().await, Ok(2));
+    assert_eq!(shown(&chat, &alice, id).await, ["-", "-", "-"]);
+}
+
+#[tokio::test]
 async fn what_hangs_on_a_message_goes_with_it() {
-    let (_, [chat, other], clock) = processes().await;
+    let (store, [chat, other], clock) = processes().await;
     let (alice, bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[&bob]).await;
     let once = |text: &str| SendMessage::text(text).with_client_id(ClientId::new("c").unwrap());
@@ -191,7 +210,12 @@ async fn what_hangs_on_a_message_goes_with_it() {
     assert_eq!(chat.message(&alice, reply.id).await.unwrap().reactions, Some(Vec::new()));
     assert_eq!(chat.send(&bob, id, SendMessage::text("x").in_reply_to(root.id)).await, Err(Error::MessageDeleted));
     // The client id stays taken: a retry gets what is left, and sends nothing.
-    assert_eq!(chat.send(&bob, id, once("named")).await.unwrap().id, named.id);
+    for text in ["named", "another text"] {
+        assert_eq!(chat.send(&bob, id, once(text)).await.unwrap().id, named.id);
+    }
+    let used = ClientIds { session: id, user: bob.user_id.clone(), client_id: ClientId::new("c").unwrap() };
+    let used = store.get(&used).await.unwrap().unwrap().value;
+    assert_eq!((used.seq, &used.fingerprint), (Some(named.seq), &None), "a fingerprint tells of the text");
     assert_eq!(chat.message(&bob, last.id).await.unwrap().revision, 1);
 }
 

@@ -141,6 +141,7 @@ async fn everything(past: &Past, who: &Principal) -> Vec<(&'static str, String)>
         ("pins", shown(&chat.pins(who, id).await.unwrap())),
         ("threads", shown(&chat.threads(who, id, Page::FIRST).await.unwrap())),
         ("threads after skipping", shown(&chat.threads(who, id, Page { skip: 1, ..Page::FIRST }).await.unwrap())),
+        ("followed threads", shown(&chat.followed_threads(who, id, Page::FIRST).await.unwrap())),
         ("mentions", shown(&chat.mentions(who, Page::FIRST, ListMentions::default()).await.unwrap())),
         ("participants", shown(&chat.participants(who, id, Page::FIRST, true).await.unwrap())),
     ];
@@ -214,7 +215,7 @@ async fn no_read_shows_a_newcomer_a_text_from_before() {
     let Past { chat, alice, bob, id, first, .. } = &past;
     // Alice made the session and sees all: each of these reads would show a secret.
     let of_alice = everything(&past, alice).await;
-    for name in ["session", "newest", "details", "pins", "threads", "messages", "thread"] {
+    for name in ["session", "newest", "details", "pins", "threads", "followed threads", "messages", "thread"] {
         assert!(of_alice.iter().any(|(read, text)| *read == name && text.contains(SECRET)), "{name} shows the past");
     }
     let of_alice = all_events(&past, alice, 0).await;
@@ -231,7 +232,8 @@ async fn no_read_shows_a_newcomer_a_text_from_before() {
     // The setting is all that hides it.
     chat.update_session(alice, *id, seeing(HistoryVisibility::All)).await.unwrap();
     let of_bob = [everything(&past, bob).await, all_events(&past, bob, 0).await].concat();
-    for name in ["session", "newest", "pins", "threads", "mentions", "messages", "thread", "events", "subscribe"] {
+    let reads = ["session", "newest", "pins", "threads", "followed threads", "mentions", "messages", "thread"];
+    for name in reads.into_iter().chain(["events", "subscribe"]) {
         assert!(
             of_bob.iter().any(|(read, text)| *read == name && text.contains(SECRET)),
             "{name} shows the past again"

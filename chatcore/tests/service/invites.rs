@@ -3,8 +3,12 @@
 use std::collections::HashSet;
 
 use chatcore::{
-    chat::{Admission, BanAccount, CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES},
-    model::{CreatedInvite, InviteCode, InvitePreview},
+    chat::{
+        Admission, BanAccount, CreateInvite, INVITE_SECONDS, INVITE_SECONDS_MAX, INVITE_USES_MAX, MAX_INVITES,
+        SanctionUser,
+    },
+    model::{CreatedInvite, InviteCode, InvitePreview, Term},
+    store::{Scan, TABLES},
 };
 
 use super::*;
@@ -147,6 +151,12 @@ async fn a_code_does_not_go_around_what_else_keeps_users_out() {
     assert!(matches!(chat.join_by_invite(&carol, &code).await, Err(Error::AccountBanned(_))));
     // A removal is no ban of the session.
     assert_eq!(chat.join_by_invite(&bob, &code).await.unwrap().participant.role, MEMBER);
+    chat.ban_participant(&alice, id, &bob.user_id, SanctionUser::ENDLESS).await.unwrap();
+    let of_a_public_one = Denial::Banned(Term::Endless);
+    for (session_type, denial) in [(SessionType::InviteOnly, Denial::Hidden), (SessionType::Public, of_a_public_one)] {
+        chat.update_session(&alice, id, to_type(session_type)).await.unwrap();
+        assert_eq!(refusals(&chat, &bob, &code).await, [denial, denial].map(Error::Denied));
+    }
 }
 
 #[tokio::test]
@@ -209,11 +219,17 @@ async fn a_session_has_a_bounded_number_of_invites_and_those_that_are_over_make_
 }
 
 #[tokio::test]
-async fn no_event_and_no_debug_text_has_the_code() {
-    let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob"));
+async fn no_record_no_event_and_no_debug_text_has_the_code() {
+    let store = MemoryStore::new();
+    let (chat, alice, bob) = (Chat::new(store.clone()), user("alice"), user("bob"));
     let id = session(&chat, &alice, SessionType::InviteOnly).await;
     let created = invite(&chat, &alice, id).await;
     chat.join_by_invite(&bob, &created.code).await.unwrap();
+    let whole =
+        |table| Scan { table, prefix: Vec::new(), after: None, skip: 0, limit: u64::MAX, shows_unreadable: false };
+    let records = store.scan(&TABLES.iter().copied().map(whole).collect::<Vec<_>>()).await.unwrap();
+    let records = format!("{records:?}");
+    assert!(records.contains("A session") && !records.contains(created.code.as_str()), "{records}");
     chat.revoke_invite(&alice, id, created.invite.id).await.unwrap();
     let events = chat.events(&bob, id, 0, None).await.unwrap().events;
     let kinds: Vec<_> = events.iter().map(|view| view.event.kind.clone()).collect();

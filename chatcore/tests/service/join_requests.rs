@@ -4,7 +4,7 @@ use chatcore::{
     InProcessNotifier,
     chat::{BanAccount, CreateInvite, MAX_JOIN_REQUESTS},
     model::{InviteCode, JoinRequest, Signal},
-    store::{AskedToJoin, ChatStoreExt as _},
+    store::{AskedToJoin, ChatStoreExt as _, JoinRequests},
 };
 use futures_util::StreamExt as _;
 
@@ -118,6 +118,47 @@ async fn owners_and_admins_answer_and_nobody_becomes_more_than_they_may_grant() 
     chat.update_session(&owner, id, to_cap(5)).await.unwrap();
     let let_in = chat.approve_join_request(&admin, id, &bob.user_id, Some(VIEWER)).await.unwrap();
     assert_eq!(let_in.participant.role, VIEWER);
+}
+
+#[tokio::test]
+async fn an_approval_without_a_role_gives_the_role_of_the_invite() {
+    let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob"));
+    for role in [ADMIN, MEMBER, VIEWER] {
+        let id = session(&chat, &alice, SessionType::InviteOnly).await;
+        let new = CreateInvite { role: Some(role), ..asking() };
+        let code = chat.create_invite(&alice, id, new).await.unwrap().code;
+        assert_eq!(chat.request_to_join(&bob, &code, None).await.unwrap().role, role);
+        let let_in = chat.approve_join_request(&alice, id, &bob.user_id, None).await.unwrap();
+        assert_eq!(let_in.participant.role, role);
+    }
+}
+
+#[tokio::test]
+async fn a_list_shows_nothing_that_was_asked_after_its_reader_was_removed() {
+    for removes in [true, false] {
+        let store = hooked::Hooked::default();
+        let (chat, elsewhere) = (uncounted(store.clone()), uncounted(store.intact()));
+        let [alice, bob, carol] = ["alice", "bob", "carol"].map(user);
+        let (id, code) = guarded(&elsewhere, &alice).await;
+        elsewhere.me(&bob).await.unwrap();
+        elsewhere.add_participant(&alice, id, add("bob", Some(ADMIN))).await.unwrap();
+        let reader = bob.user_id.clone();
+        // After the decision about the reader.
+        *store.reads_of.lock().unwrap() = Some(JoinRequests::TABLE.name);
+        store.before_read.once(async move {
+            if removes {
+                elsewhere.remove_participant(&alice, id, &reader).await.unwrap();
+            }
+            elsewhere.request_to_join(&carol, &code, None).await.unwrap();
+        });
+        let shown = chat.join_requests(&bob, id, Page::FIRST).await;
+        assert!(store.before_read.is_done());
+        if removes {
+            assert_denied(shown, Denial::Hidden);
+        } else {
+            assert_eq!(shown.unwrap().len(), 1);
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use chatcore::{
-    Chat, Error, Limits, MemoryStore, Principal, RateLimits, TestClock,
-    chat::{ScheduleMessage, SendMessage},
+    Chat, Code, Error, Limits, MemoryStore, Principal, RateLimits, TestClock,
+    chat::{MAX_MENTIONS, ScheduleMessage, SendMessage, UpdateSession},
     model::{
         ClientId, Content, MessageType, MessageWindow, Page, ParticipantRole, ScheduledId, ScheduledMessage, SessionId,
         SessionType,
@@ -14,8 +14,9 @@ use chatcore::{
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
+    assert_fault,
     hooked::Hooked,
-    kit::{assert_denied, room, say, session, text_of, user, user_id},
+    kit::{assert_denied, id_of, room, say, session, text_of, user, user_id},
 };
 
 fn at(clock: &TestClock, seconds: i64) -> DateTime<Utc> {
@@ -181,10 +182,64 @@ async fn a_sender_who_may_not_send_then_sends_nothing() {
     let deleted = session(&chat, &alice, SessionType::Private).await;
     chat.schedule_message(&alice, deleted, later("nowhere", at(&clock, 5))).await.unwrap();
     chat.delete_session(&alice, deleted).await.unwrap();
+    let direct = id_of(&chat.start_direct(&bob, &alice.user_id).await.unwrap().session);
+    chat.schedule_message(&bob, direct, later("to a blocker", at(&clock, 5))).await.unwrap();
+    chat.block_user(&alice, &bob.user_id).await.unwrap();
     clock.advance(TimeDelta::seconds(5));
     assert_eq!(chat.run_due().await, Ok(0));
     assert_eq!((waiting(&chat, &alice).await, waiting(&chat, &bob).await), (Vec::new(), Vec::new()));
-    assert_eq!(texts(&chat, &alice, id).await, [""; 0]);
+    for id in [id, direct] {
+        assert_eq!(texts(&chat, &alice, id).await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_scheduled_message_is_what_its_sender_scheduled() {
+    let (chat, _, clock) = processes(Limits::default());
+    let (alice, bob, carol) = (user("alice"), user("bob"), user("carol"));
+    let id = room(&chat, &alice, &[&bob, &carol]).await;
+    let root = say(&chat, &bob, id, "root").await;
+    let message = SendMessage::text("answer").in_reply_to(root.id).mentioning([carol.user_id.clone()]);
+    let message = SendMessage { mentions_everybody: true, ..message };
+    let schedule = ScheduleMessage { message, send_at: at(&clock, 5) };
+    assert_eq!(chat.schedule_message(&alice, id, schedule).await.unwrap().reply_to, Some(root.id));
+    clock.advance(TimeDelta::seconds(5));
+    assert_eq!(chat.run_due().await, Ok(1));
+    let sent = chat.messages(&bob, id, MessageWindow::Newest, Some(1)).await.unwrap().messages.remove(0);
+    assert_eq!((text_of(&sent), sent.body.reply.map(|reply| reply.to)), ("answer", Some(root.seq)));
+    let mentioned: Vec<_> = sent.body.mentions.iter().map(|mention| mention.user.clone()).collect();
+    assert_eq!(mentioned, [None, Some(carol.user_id)]);
+}
+
+#[tokio::test]
+async fn messages_of_one_user_are_sent_in_the_order_of_their_times() {
+    let (chat, _, clock) = processes(Limits::default());
+    let alice = user("alice");
+    let id = room(&chat, &alice, &[]).await;
+    for seconds in [3, 1, 4, 2] {
+        chat.schedule_message(&alice, id, later(&seconds.to_string(), at(&clock, seconds))).await.unwrap();
+    }
+    clock.advance(TimeDelta::seconds(4));
+    assert_eq!(chat.run_due().await, Ok(4));
+    assert_eq!(texts(&chat, &alice, id).await, ["1", "2", "3", "4"]);
+}
+
+#[tokio::test]
+async fn a_scheduled_message_waits_as_long_as_slow_mode_has_its_sender_wait() {
+    let (chat, _, clock) = processes(Limits::default());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    let slow = UpdateSession { slow_mode_seconds: Some(60), ..UpdateSession::default() };
+    chat.update_session(&alice, id, slow).await.unwrap();
+    chat.schedule_message(&bob, id, later("later", at(&clock, 5))).await.unwrap();
+    say(&chat, &bob, id, "now").await;
+    clock.advance(TimeDelta::seconds(5));
+    assert_eq!(chat.run_due().await, Ok(0));
+    assert_eq!((texts(&chat, &alice, id).await, waiting(&chat, &bob).await.len()), (vec!["now".to_owned()], 1));
+    clock.advance(TimeDelta::seconds(55));
+    assert_eq!(chat.run_due().await, Ok(1));
+    assert_eq!(texts(&chat, &alice, id).await, ["now", "later"]);
+    assert_eq!(waiting(&chat, &bob).await, []);
 }
 
 #[tokio::test]
@@ -254,8 +309,14 @@ async fn bad_schedules_are_refused() {
     assert_denied(chat.schedule_message(&bob, id, later("x", at(&clock, 5))).await, Denial::RoleInsufficient);
     assert_denied(chat.schedule_message(&carol, id, later("x", at(&clock, 5))).await, Denial::NotParticipant);
     assert_denied(chat.schedule_message(&carol, hidden, later("x", at(&clock, 5))).await, Denial::Hidden);
-    for _ in 0..2 {
-        chat.schedule_message(&alice, id, later("x", at(&clock, 5))).await.unwrap();
+    let mentioning = |count: usize| {
+        let users = (0..count).map(|n| user_id(&format!("u{n}")));
+        ScheduleMessage { message: SendMessage::text("x").mentioning(users), send_at: at(&clock, 5) }
+    };
+    let beyond = chat.schedule_message(&alice, id, mentioning(MAX_MENTIONS + 1)).await;
+    assert_fault(beyond, "mentions", Code::ValidationInvalidValue);
+    for count in [0, MAX_MENTIONS] {
+        chat.schedule_message(&alice, id, mentioning(count)).await.unwrap();
     }
     let many = chat.schedule_message(&alice, id, later("x", at(&clock, 5))).await;
     assert_eq!(many, Err(Error::LimitExceeded { what: "the number of scheduled messages", limit: 2 }));

@@ -168,3 +168,26 @@ async fn an_old_event_shows_a_removed_reader_nothing_of_later() {
     });
     assert_denied(chat.events(&bob, id, 0, None).await, Denial::NotParticipant);
 }
+
+#[tokio::test]
+async fn other_changes_of_a_stay_keep_the_metadata() {
+    let chat = uncounted(MemoryStore::new());
+    let [alice, bob] = ["alice", "bob"].map(user);
+    let id = room(&chat, &alice, &[&bob]).await;
+    let data_of = |whom: &Principal| json!({ "id": whom.user_id.as_str() });
+    for whom in [&alice, &bob] {
+        set(&chat, &alice, id, whom, data_of(whom)).await.unwrap();
+    }
+    for step in ["mute", "unmute", "role", "message", "transfer"] {
+        match step {
+            "mute" => chat.mute_participant(&alice, id, &bob.user_id, SanctionUser::ENDLESS).await.unwrap(),
+            "unmute" => chat.unmute_participant(&alice, id, &bob.user_id).await.unwrap(),
+            "role" => drop(chat.change_role(&alice, id, &bob.user_id, ADMIN).await.unwrap()),
+            "message" => drop(say(&chat, &bob, id, "hello").await),
+            _ => drop(chat.transfer_ownership(&alice, id, &bob.user_id).await.unwrap()),
+        }
+        for whom in [&alice, &bob] {
+            assert_eq!(shown(&chat, &alice, id, whom).await, data_of(whom), "{step}");
+        }
+    }
+}

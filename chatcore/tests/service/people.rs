@@ -1,5 +1,7 @@
 //! Names and addresses.
 
+use chatcore::chat::CreateInvite;
+
 use super::*;
 
 fn with_email(name: &str) -> Principal {
@@ -41,6 +43,23 @@ async fn addresses_are_shown_to_managers_and_oneself_when_asked_for() {
 async fn addresses(chat: &Chat, reader: &Principal, id: SessionId) -> Vec<String> {
     let participants = chat.participants(reader, id, Page::FIRST, true).await.unwrap();
     participants.into_iter().filter_map(|one| one.profile.email).collect()
+}
+
+#[tokio::test]
+async fn who_joins_by_an_invite_or_asks_to_join_shows_the_address() {
+    let chat = Chat::in_memory();
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(with_email);
+    let id = session(&chat, &alice, SessionType::InviteOnly).await;
+    let code = async |needs_approval| {
+        let new = CreateInvite { needs_approval, ..CreateInvite::default() };
+        chat.create_invite(&alice, id, new).await.unwrap().code
+    };
+    chat.join_by_invite(&bob, &code(false).await).await.unwrap();
+    assert_eq!(addresses(&chat, &alice, id).await, ["alice@example.com", "bob@example.com"]);
+    chat.request_to_join(&carol, &code(true).await, None).await.unwrap();
+    chat.approve_join_request(&alice, id, &carol.user_id, None).await.unwrap();
+    let all = ["alice@example.com", "bob@example.com", "carol@example.com"];
+    assert_eq!(addresses(&chat, &alice, id).await, all);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Receipts: what was delivered and read, as others see it, and what it costs.
 
+mod rules;
+
 use std::time::Duration;
 
 use chatcore::{

@@ -106,13 +106,17 @@ async fn the_same_ban_again_changes_nothing_and_another_one_takes_its_place() {
     let [first] = &banned(&chat, &alice, id).await[..] else { panic!() };
     assert_eq!((first.reason.as_deref(), first.until), (Some("spam"), hour.until));
     assert_eq!((first.banned_by.user_id.as_str(), first.banned_at), ("alice", chatcore::Clock::now(&clock)));
+    let flood = SanctionUser { reason: Some("flood".to_owned()), ..hour.clone() };
+    chat.ban_participant(&alice, id, &bob.user_id, flood).await.unwrap();
+    let [another] = &banned(&chat, &alice, id).await[..] else { panic!() };
+    assert_eq!((another.reason.as_deref(), another.until), (Some("flood"), hour.until));
     ban(&chat, &alice, id, "bob").await.unwrap();
     let [second] = &banned(&chat, &alice, id).await[..] else { panic!() };
     assert_eq!((second.reason.as_deref(), second.until), (None, None));
     for _ in 0..2 {
         chat.unban_participant(&alice, id, &bob.user_id).await.unwrap();
     }
-    assert_eq!(head(&chat, &alice, id).await, 5);
+    assert_eq!(head(&chat, &alice, id).await, 6);
     assert!(banned(&chat, &alice, id).await.is_empty());
     assert_eq!(chat.join(&bob, id).await.unwrap().participant.role, MEMBER);
 }

@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 
 use chatcore::{
     TestClock,
-    chat::UpdateSession,
-    model::SessionType,
-    store::{ChatStore, HeldLists, HeldMessages, TypedKey as _},
+    chat::{MAX_HELD, UpdateSession},
+    model::{HeldId, SessionType},
+    store::{Change, ChatStore, HeldEntry, HeldList, HeldLists, HeldMessages, TypedKey as _},
 };
 use chrono::TimeDelta;
 
@@ -118,6 +118,24 @@ async fn several_processes_share_the_limit() {
     assert_eq!((kept as u64, left(&store).await[0] as u64), (MAX_HELD_BY_USER, MAX_HELD_BY_USER), "{answers:?}");
 }
 
+#[tokio::test]
+async fn held_messages_of_a_session_are_bounded_whoever_wrote_them() {
+    let store = MemoryStore::new();
+    let chat = on(&store, &TestClock::default());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    let entry = |n: u64| HeldEntry {
+        id: HeldId(uuid::Uuid::from_u128(n.into())),
+        author: user(&format!("u{n}")).user_id,
+        client_id: None,
+    };
+    let list = HeldList { entries: (1..MAX_HELD).map(entry).collect() };
+    store.commit(Change::of_records(vec![HeldLists { session: id }.put(list)])).await.unwrap();
+    assert_eq!(chat.send(&bob, id, text("hold")).await.unwrap_err(), Error::MessageHeld);
+    let full = chat.send(&bob, id, text("hold")).await.unwrap_err();
+    assert!(matches!(full, Error::LimitExceeded { limit: MAX_HELD, .. }), "{full:?}");
+}
+
 /// A user who holds a session's queue full makes no send read the texts in it.
 #[tokio::test]
 async fn holding_a_message_reads_no_other_text() {
@@ -131,7 +149,7 @@ async fn holding_a_message_reads_no_other_text() {
     // Of a backup that has the list without the texts. Nothing notices before a moderator looks.
     let all: Vec<_> = held(&chat, &alice, id).await;
     let gone = all.iter().map(|held| HeldMessages { session: id, id: held.id }.remove()).collect();
-    store.commit(chatcore::store::Change::of_records(gone)).await.unwrap();
+    store.commit(Change::of_records(gone)).await.unwrap();
     let full = chat.send(&bob, id, text("hold")).await.unwrap_err();
     assert!(matches!(full, Error::LimitExceeded { limit: MAX_HELD_BY_USER, .. }), "{full:?}");
     assert_eq!((held(&chat, &alice, id).await, left(&store).await), (Vec::new(), [0, 0]));

@@ -151,3 +151,55 @@ async fn a_text_that_is_written_into_the_past_while_it_is_hidden_reaches_no_read
     });
     assert_eq!(chat.remove_reaction(&bob, old, &thumb()).await.unwrap_err(), Error::MessageNotFound);
 }
+
+#[tokio::test]
+async fn a_newcomer_is_told_no_part_of_a_message_that_began_before() {
+    let (chat, [alice, bob]) = (uncounted(MemoryStore::new()), ["alice", "bob"].map(user));
+    let id = id_of(&chat.create_session(&alice, hiding("Parts")).await.unwrap());
+    let begin = async || {
+        let begin = chatcore::chat::StartMessage::of_assistant();
+        chat.start_streamed_message(&alice, id, begin).await.unwrap().id
+    };
+    let old = begin().await;
+    chat.append_to_message(&alice, old, 0, "secret 1").await.unwrap();
+    chat.join(&bob, id).await.unwrap();
+    let mut events = chat.subscribe(&bob, id, None).await.unwrap();
+    chat.append_to_message(&alice, old, 8, "secret 2").await.unwrap();
+    let new = begin().await;
+    chat.append_to_message(&alice, new, 0, "open words").await.unwrap();
+    // A signal that comes after the parts.
+    chat.typing(&alice, id, true).await.unwrap();
+    let mut came = Vec::new();
+    loop {
+        match in_time(events.next()).await.unwrap().unwrap() {
+            Delivery::Event(view) => came.push(told(&view)),
+            Delivery::Signal(view) if matches!(view.signal, chatcore::model::Signal::Typing { .. }) => break,
+            Delivery::Signal(view) => came.push(format!("{:?}", view.signal)),
+        }
+    }
+    assert!(came.iter().any(|text| text.contains("open words")), "{came:?}");
+    assert!(came.iter().all(|text| !text.contains(SECRET)), "{came:?}");
+}
+
+#[tokio::test]
+async fn a_retry_shows_no_message_of_an_earlier_stay_that_is_hidden_meanwhile() {
+    for hides in [true, false] {
+        let store = Hooked::default();
+        let (chat, elsewhere) = (uncounted(store.clone()), uncounted(store.intact()));
+        let [alice, bob] = ["alice", "bob"].map(user);
+        let id = room(&elsewhere, &alice, &[&bob]).await;
+        let own = elsewhere.send(&bob, id, old_message()).await.unwrap().id;
+        elsewhere.leave(&bob, id).await.unwrap();
+        elsewhere.join(&bob, id).await.unwrap();
+        // Between the decision about the sender and the read of the message.
+        store.before_log.once(async move {
+            if hides {
+                elsewhere.update_session(&alice, id, seeing(SinceJoining)).await.unwrap();
+            }
+            elsewhere.add_reaction(&alice, own, &thumb()).await.unwrap();
+        });
+        let retry = chat.send(&bob, id, old_message()).await;
+        assert!(store.before_log.is_done());
+        assert_eq!(retry.map(|message| message.id), if hides { Err(Error::MessageNotFound) } else { Ok(own) });
+    }
+}
