@@ -22,13 +22,14 @@ use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Policy, Principal, Refusal,
     chat::{
         AddParticipant, AllDelivery, AllSubscription, Attempt, CreateIncomingWebhook, CreateInvite, CreateSession,
-        Delivery, FileReport, FindPublicSessions, FindSessions, ListMentions, MessagesOf, Operation, ParticipantsOf,
-        Position, PostSystem, ReadUpto, ResolveReport, SanctionUser, ScheduleMessage, SendMessage, SessionOrder,
-        SetPreferences, SetPresence, Start, UpdateIncomingWebhook, UpdateSession,
+        Delivery, EditMessage, FailMessage, FileReport, FindPublicSessions, FindSessions, ListMentions, MessagesOf,
+        Operation, ParticipantsOf, Position, PostSystem, ReadUpto, ResolveReport, SanctionUser, ScheduleMessage,
+        SendMessage, SessionOrder, SetPreferences, SetPresence, Start, StartMessage, UpdateIncomingWebhook,
+        UpdateSession,
     },
     identity::Scope,
     model::{
-        ClientId, Content, CreatedInvite, MessageId, MessageWindow, Metadata, Page, ParticipantRole, ReportId,
+        ClientId, Content, CreatedInvite, HeldId, MessageId, MessageWindow, Metadata, Page, ParticipantRole, ReportId,
         ReportReason, ReportState, SessionId, SessionType, Standing, UserId, WebhookId,
     },
     permission::{Action, Denial},
@@ -153,6 +154,8 @@ fn use_cases_within(
     scope: Option<&Scope>,
 ) -> Vec<Case> {
     let bob = || user_id("bob");
+    let written = written_after(message);
+    let held = HeldId(id.0);
     let new = || CreateSession::titled("New");
     let once = || ClientId::new("once").unwrap();
     let add = |name| AddParticipant { user_id: user_id(name), role: None };
@@ -237,6 +240,16 @@ fn use_cases_within(
         "send again" by "alice": chat.send(&me, id, hello()).await.map(drop);
         "reply" by "bob": chat.send(&me, id, SendMessage::text("hi").in_reply_to(message)).await.map(drop);
         "forward" by "bob": chat.forward_message(&me, message, id, None).await.map(drop);
+        "edit" by "alice": chat.edit_message(&me, message, EditMessage::text("other")).await.map(drop);
+        "delete a message" by "alice": chat.delete_message(&me, message, None).await.map(drop);
+        "begin in parts" by "bob": chat.start_streamed_message(&me, id, StartMessage::of_assistant()).await.map(drop);
+        "add a part" by "bob": chat.append_to_message(&me, written, 2, " more").await.map(drop);
+        "add a part again" by "bob": chat.append_to_message(&me, written, 0, "so").await.map(drop);
+        "finish" by "bob": chat.finish_message(&me, written, 2).await.map(drop);
+        "fail" by "bob": chat.fail_message(&me, written, FailMessage::default()).await.map(drop);
+        "held messages" by "alice": chat.held_messages(&me, id, Page::FIRST).await.map(drop);
+        "approve a message" by "alice": chat.approve_message(&me, id, held).await.map(drop);
+        "reject a message" by "alice": chat.reject_message(&me, id, held).await;
         "thread" by "bob": chat.thread(&me, message, Page::FIRST).await.map(drop);
         "mentions" by "bob": chat.mentions(&me, Page::FIRST, ListMentions::default()).await.map(drop);
         "mention everybody" by "alice": chat.send(&me, id, SendMessage { mentions_everybody: true, ..SendMessage::text("hi") }).await.map(drop);
@@ -282,13 +295,21 @@ fn use_cases_within(
     }
 }
 
-/// A session of alice with bob and one message in it.
+/// The message that bob is writing in a scene.
+const fn written_after(message: MessageId) -> MessageId {
+    MessageId { seq: message.seq + 1, session_id: message.session_id }
+}
+
+/// A session of alice with bob. It has one message, and one that bob is writing.
 async fn scene(chat: &Chat) -> (SessionId, MessageId, CreatedInvite) {
     let (alice, bob) = (user("alice"), user("bob"));
     chat.me(&user("carol")).await.unwrap();
     let id = room(chat, &alice, &[&bob]).await;
     let hello = SendMessage::text("hello").with_client_id(ClientId::new("once").unwrap());
     let message = chat.send(&alice, id, hello).await.unwrap().id;
+    let written = chat.start_streamed_message(&bob, id, StartMessage::of_assistant()).await.unwrap().id;
+    assert_eq!(written, written_after(message));
+    chat.append_to_message(&bob, written, 0, "so").await.unwrap();
     let invite = chat.create_invite(&alice, id, CreateInvite::default()).await.unwrap();
     chat.request_to_join(&user("erin"), &invite.code, None).await.unwrap();
     (id, message, invite)
@@ -358,6 +379,18 @@ async fn a_policy_learns_who_does_what_where() {
     assert_eq!(host.asked(), [format!("bob {member:?} Send Lobby - {:?}", Some(Content::Text("hi".to_owned())))]);
     chat.typing(&bob, id, true).await.unwrap();
     assert_eq!(host.asked(), [format!("bob {member:?} Send Lobby - None")]);
+    // A message in parts: with each part the text so far, and at the end the whole text.
+    let written = chat.start_streamed_message(&bob, id, StartMessage::of_assistant()).await.unwrap().id;
+    for (offset, part) in [(0, "so "), (3, "far")] {
+        chat.append_to_message(&bob, written, offset, part).await.unwrap();
+    }
+    chat.finish_message(&bob, written, 6).await.unwrap();
+    let told = [("Send", "-", ""), ("ContinueMessage", "bob", "so "), ("ContinueMessage", "bob", "so far")];
+    let told = told.map(|(action, target, text)| {
+        format!("bob {member:?} {action} Lobby {target} {:?}", Some(Content::Text(text.to_owned())))
+    });
+    let [begun, part, whole] = told;
+    assert_eq!(host.asked(), [begun, part, whole.clone(), whole]);
     chat.remove_participant(&alice, id, &bob.user_id).await.unwrap();
     let owner = Some(Standing::Active(ParticipantRole::Owner));
     assert_eq!(host.asked(), [format!("alice {owner:?} Remove Lobby bob None")]);

@@ -1,3 +1,5 @@
+mod reports;
+
 use chatcore::{
     Authenticator as _, ChatStore,
     accounts::{ErasureRecord, Erasures},

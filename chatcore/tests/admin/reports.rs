@@ -4,12 +4,17 @@ use chatcore::{
     Error,
     admin::{AuditAction, ReportFilter},
     chat::{FileReport, ResolveReport},
-    model::{Content, EventKind, MessageEvent, MessageId, Page, ReportReason, ReportState, SessionId, SessionType},
+    identity::SystemRole,
+    model::{
+        Content, EventKind, MessageEvent, MessageId, ModerationAction, Page, ParticipantRole, ReportReason,
+        ReportState, SessionId, SessionType,
+    },
     permission::Denial,
+    store::{Purges, TypedKey as _},
 };
 
-use super::{Administration, Chat, Principal, kit, log, origin, root, world};
-use kit::{assert_denied, room, say, user, user_id};
+use super::{Administration, Chat, Principal, hooked::Hooked, kit, log, origin, root, world};
+use kit::{assert_denied, room, say, uncounted, user, user_id};
 
 fn spam() -> FileReport {
     FileReport { reason: ReportReason::Spam, text: Some("Look".into()) }
@@ -59,6 +64,23 @@ async fn administrators_see_what_nobody_in_the_session_may_see() {
         let refused = admin.delete_messages_of(other, &origin(), id, &bob.user_id, None).await;
         assert_eq!(refused.unwrap_err(), Error::AdminRequired);
     }
+}
+
+#[tokio::test]
+async fn an_administrator_does_not_see_a_report_of_themselves() {
+    let (chat, admin) = world(&["ann", "bob"]).await;
+    let (ann, bob, reported) = (user("ann"), user("bob"), root());
+    let id = room(&chat, &ann, &[&bob, &reported]).await;
+    let filed = chat.report_participant(&bob, id, &reported.user_id, spam()).await.unwrap().id;
+    for state in [None, Some(ReportState::Open)] {
+        assert_eq!(all(&admin, ReportFilter { session: None, state }).await, []);
+        assert_eq!(all(&admin, ReportFilter { session: Some(id), state }).await, []);
+    }
+    let refused = admin.resolve_report(&reported, &origin(), id, filed, to(ReportState::Dismissed)).await;
+    assert_eq!(refused.unwrap_err(), Error::ReportNotFound, "as one that does not exist");
+    let other = Principal { system_role: SystemRole::Admin, ..user("other") };
+    let shown = admin.reports(&other, &ReportFilter::default(), None, None).await.unwrap().entries;
+    assert_eq!(shown.iter().map(|report| report.id).collect::<Vec<_>>(), [filed]);
 }
 
 #[tokio::test]
@@ -115,4 +137,33 @@ async fn an_administrator_deletes_all_messages_also_of_an_owner_and_in_a_hidden_
     );
     assert_eq!(record.target.as_deref(), Some("ann"));
     assert!(!format!("{entries:?}").contains("illegal"));
+}
+
+/// The right of a moderator can end before the work does, that of the administration does not.
+#[tokio::test]
+async fn a_moderator_who_asks_for_the_same_does_not_take_the_deletion_over() {
+    let store = Hooked::default();
+    let (admin, there) = (Administration::new(uncounted(store.clone())), uncounted(store.intact()));
+    let (ann, adam, bob) = (user("ann"), user("adam"), user("bob"));
+    let id = room(&there, &ann, &[&adam, &bob]).await;
+    there.change_role(&ann, id, &adam.user_id, ParticipantRole::Admin).await.unwrap();
+    for _ in 0..450 {
+        say(&there, &bob, id, "x").await;
+    }
+    *store.commits_of.lock().unwrap() = Some(Purges::TABLE.name);
+    // The wish, and the first part.
+    store.before_commit.once(async {});
+    store.before_commit.once(async {});
+    let owner = ann.clone();
+    store.before_commit.once(async move {
+        let asked = there.delete_messages_of(&adam, id, &bob.user_id).await.unwrap();
+        assert!(!asked.is_done && (100..450).contains(&asked.deleted), "{asked:?}");
+        there.change_role(&owner, id, &adam.user_id, ParticipantRole::Member).await.unwrap();
+    });
+    let done = admin.delete_messages_of(&root(), &origin(), id, &user_id("bob"), None).await.unwrap();
+    assert!(store.before_commit.is_done());
+    assert_eq!((done.deleted, done.is_done), (450, true));
+    let log = admin.chat().moderation_log(&ann, id, Page::FIRST).await.unwrap().entries;
+    let told: Vec<_> = log.iter().map(|entry| (entry.actor.user_id.as_str(), entry.action, entry.count)).collect();
+    assert_eq!(told, [("root", ModerationAction::MessagesDeleted, Some(450))]);
 }

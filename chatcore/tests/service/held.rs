@@ -2,10 +2,16 @@
 
 #[path = "held/answers.rs"]
 mod answers;
+#[path = "held/approvals.rs"]
+mod approvals;
 #[path = "held/drafts.rs"]
 mod drafts;
+#[path = "held/limits.rs"]
+mod limits;
 #[path = "held/removals.rs"]
 mod removals;
+#[path = "held/seen.rs"]
+mod seen;
 
 use std::{
     sync::{

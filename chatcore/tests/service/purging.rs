@@ -1,5 +1,7 @@
 //! The deletion of all messages of a user.
 
+mod kept;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use chatcore::{

@@ -1,5 +1,7 @@
 //! Reports of messages and users, and what moderators see and do.
 
+mod handling;
+
 use chatcore::{
     chat::{
         Delivery, EditMessage, FileReport, MAX_OPEN_REPORTS, PostSystem, ResolveReport, SanctionUser, Subscription,

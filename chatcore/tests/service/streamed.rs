@@ -4,6 +4,8 @@
 mod processes;
 #[path = "streamed/readers.rs"]
 mod readers;
+#[path = "streamed/rights.rs"]
+mod rights;
 
 use std::time::Duration;
 
