@@ -434,19 +434,33 @@ pub fn summary(summary: &SessionSummary) -> Value {
     "slow_mode_seconds":session.settings.slow_mode_seconds, "message_lifetime":session.settings.message_lifetime, "history_visibility":session.settings.history_visibility, "tags":session.settings.tags, "avatar_url":session.settings.avatar_url, "metadata":session.settings.metadata, "receipts":session.settings.receipts, "archived_at":session.archived_at,
         "deleted_at": session.deletion.as_ref().map(|deletion| deletion.at),
         "preferences": overview.as_ref().map(|overview| overview.preferences),
+        "role": overview.as_ref().map(|overview| overview.stay.role),
+        "joined_at": overview.as_ref().map(|overview| overview.stay.joined_at),
     })
 }
 
 /// A session with what is in it.
 #[must_use]
 pub fn session(details: &SessionDetails) -> Value {
-    let SessionDetails { summary: head, participants, messages, unseen_messages: _, seq, reading, preferences } =
-        details;
+    let SessionDetails {
+        summary: head,
+        participants,
+        messages,
+        unseen_messages: _,
+        seq,
+        reading,
+        unread_mentions,
+        preferences,
+        stay,
+    } = details;
     let mut value = summary(head);
-    value.as_object_mut().unwrap().retain(|name, _| name != "last_message" && name != "unread_mentions");
+    value.as_object_mut().unwrap().remove("last_message");
     value["read_upto"] = json!(reading.read_upto);
     value["unread"] = json!(reading.unread);
+    value["unread_mentions"] = json!(unread_mentions);
     value["preferences"] = json!(preferences);
+    value["role"] = json!(stay.role);
+    value["joined_at"] = json!(stay.joined_at);
     value["cursor"] = json!(head.cursor);
     value["participants"] = participants.iter().map(participant).collect();
     value["messages"] = messages.iter().map(message).collect();

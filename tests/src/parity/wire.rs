@@ -257,6 +257,8 @@ pub fn summary(body: &Value) -> Value {
         "archived_at",
         "deleted_at",
         "preferences",
+        "role",
+        "joined_at",
     ] {
         value[name] = body[name].clone();
     }
@@ -274,7 +276,7 @@ pub fn read_state(body: &Value) -> Value {
 #[must_use]
 pub fn session(body: &Value) -> Value {
     let mut value = summary(body);
-    value.as_object_mut().unwrap().retain(|name, _| name != "last_message" && name != "unread_mentions");
+    value.as_object_mut().unwrap().remove("last_message");
     value["?is_active"] = body["is_active"].clone();
     value["participants"] = list(&body["participants"], participant);
     value["messages"] = list(&body["messages"], message);

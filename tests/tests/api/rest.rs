@@ -63,7 +63,7 @@ on_every_store! {
         assert_eq!(
             keys(&made),
             [
-"archived_at", "avatar_url", "created_at", "cursor", "deleted_at", "description", "history_visibility", "id", "is_active", "max_participants", "message_count", "message_lifetime", "messages", "metadata", "owner_username", "participant_count", "participants", "preferences", "read_upto", "receipts", "seq", "session_type", "slow_mode_seconds", "tags", "title", "unread", "updated_at", "user_id",
+"archived_at", "avatar_url", "created_at", "cursor", "deleted_at", "description", "history_visibility", "id", "is_active", "joined_at", "max_participants", "message_count", "message_lifetime", "messages", "metadata", "owner_username", "participant_count", "participants", "preferences", "read_upto", "receipts", "role", "seq", "session_type", "slow_mode_seconds", "tags", "title", "unread", "unread_mentions", "updated_at", "user_id",
             ]
         );
         assert_eq!(made["title"], "General Discussion");
