@@ -79,8 +79,8 @@ pub fn fault(error: &Error) -> Fault {
 /// A user with names.
 #[must_use]
 pub fn person(profile: &Profile) -> Value {
-    let Profile { user_id, username, name, picture, email: _, updated_at: _, is_bot: _ } = profile;
-    json!({ "id": user_id, "?username": username, "?name": name, "?picture": picture })
+    let Profile { user_id, username, name, picture, email: _, updated_at: _, is_bot } = profile;
+    json!({ "id": user_id, "?username": username, "?name": name, "?picture": picture, "?is_bot": is_bot })
 }
 
 /// The caller.
@@ -410,7 +410,6 @@ pub fn participant(participant: &Participant) -> Value {
     let Participant { id, session_id, profile, role, is_active, joined_at, created_at, muted, metadata } = participant;
     json!({
         "id": id, "session_id": session_id, "person": person(profile), "email": profile.email, "role": role,
-        "is_bot": profile.is_bot,
         "is_owner": *role == ParticipantRole::Owner, "is_active": is_active,
         "joined_at": joined_at, "created_at": created_at, "is_muted": muted.is_some(),
         "muted_until": muted.and_then(Term::end), "metadata": metadata,

@@ -76,7 +76,7 @@ on_every_store! {
         assert_eq!(
             keys(&made["participants"][0]),
             [
-                "created_at", "id", "is_active", "is_bot", "is_muted", "is_owner", "joined_at", "metadata", "muted_until", "name", "role",
+                "avatar_url", "created_at", "id", "is_active", "is_bot", "is_muted", "is_owner", "joined_at", "metadata", "muted_until", "name", "role",
                 "session_id", "user_id", "username",
             ]
         );
@@ -101,7 +101,7 @@ on_every_store! {
         assert_eq!(
             keys(&sent),
             [
-"attachments", "command", "content", "created_at", "deleted_at", "deleted_by", "edited_at", "forwarded_from", "id", "links", "mentions", "message_type", "metadata", "name", "number", "reactions", "reply_to", "revision", "role", "sender_blocked", "seq", "session_id", "stream", "thread", "thread_root", "user_id", "username",
+"attachments", "avatar_url", "command", "content", "created_at", "deleted_at", "deleted_by", "edited_at", "forwarded_from", "id", "is_bot", "links", "mentions", "message_type", "metadata", "name", "number", "reactions", "reply_to", "revision", "role", "sender_blocked", "seq", "session_id", "stream", "thread", "thread_root", "user_id", "username",
             ]
         );
         assert_eq!((&sent["content"], &sent["role"]), (&json!("Hi everyone! Just joined."), &json!("user")));

@@ -202,7 +202,10 @@ fn list(items: &Value, one: fn(&Value) -> Value) -> Value {
 }
 
 fn person(user: &Value) -> Value {
-    json!({ "id": user["id"], "?username": user["username"], "?name": user["name"], "?picture": user["picture"] })
+    json!({
+        "id": user["id"], "?username": user["username"], "?name": user["name"], "?picture": user["picture"],
+        "?is_bot": user["isBot"],
+    })
 }
 
 fn lower(name: &Value) -> Value {
@@ -351,7 +354,7 @@ fn presence(node: &Value) -> Value {
 fn participant(node: &Value) -> Value {
     json!({
         "id": node["id"], "session_id": node["sessionId"], "person": person(&node["user"]),
-        "is_bot": node["user"]["isBot"], "email": node["user"]["email"], "role": node["role"], "is_owner": node["isOwner"],
+        "email": node["user"]["email"], "role": node["role"], "is_owner": node["isOwner"],
         "is_active": node["isActive"], "joined_at": node["joinedAt"], "created_at": node["createdAt"],
         "is_muted": node["isMuted"], "muted_until": node["mutedUntil"], "metadata": node["metadata"],
     })
