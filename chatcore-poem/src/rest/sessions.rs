@@ -118,8 +118,8 @@ impl Sessions {
         /// Words, together 1 to 100 characters. Each word is a part of the title, of the description, or of a tag. The case of letters makes no
         /// difference.
         search: Query<Option<String>>,
-        /// The order: `newest` where not given, `title`, `participants` for the session with the most participants first, or `activity` for the one with
-        /// the latest event first.
+        /// The order: `newest` where not given, `title`, `participants` for the session with the most participants first, or `activity` for the
+        /// one with the latest event first.
         sort: Query<Option<PublicSortParam>>,
     ) -> Answer<Paged<FoundSessions>, Params> {
         let page = page(after.0.map(|PublicParam(place)| place), skip.0, limit.0)?;
