@@ -41,7 +41,7 @@ async fn messages_participants_and_sessions_have_their_fields() {
     let message = chat.send(&owner, id, SendMessage::text("Hello")).await.unwrap();
     assert_eq!(
         names(&message),
-        "id session_id user_id username name role message_type content reply_to thread_root mentions links attachments metadata \
+        "id session_id user_id username name is_bot avatar_url role message_type content reply_to thread_root mentions links attachments metadata \
          forwarded_from stream command seq number created_at revision edited_at deleted_at deleted_by reactions thread sender_blocked"
     );
     let shown = value(&message);
@@ -60,7 +60,7 @@ async fn messages_participants_and_sessions_have_their_fields() {
     assert_eq!(
         names(&details),
         "id title description session_type max_participants user_id owner_username is_active created_at updated_at \
-participants messages participant_count message_count slow_mode_seconds message_lifetime history_visibility tags avatar_url metadata receipts archived_at deleted_at seq cursor read_upto unread preferences"
+participants messages participant_count message_count slow_mode_seconds message_lifetime history_visibility tags avatar_url metadata receipts archived_at deleted_at seq cursor read_upto unread unread_mentions preferences role joined_at"
     );
     assert_eq!(
         names(&details.summary),
@@ -69,7 +69,7 @@ participant_count slow_mode_seconds message_lifetime history_visibility tags ava
     );
     assert_eq!(
         names(&participants[0]),
-        "id session_id user_id username name role is_owner is_active joined_at created_at is_muted muted_until metadata"
+        "id session_id user_id username name is_bot avatar_url role is_owner is_active joined_at created_at is_muted muted_until metadata"
     );
     let created = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap();
     assert_eq!(names(&created), "code invite");
@@ -132,7 +132,7 @@ async fn every_event_has_its_data() {
     chat.create_incoming_webhook(&owner, id, new).await.unwrap();
     let code = chat.create_invite(&owner, id, CreateInvite::default()).await.unwrap().code;
     let asked = chat.request_to_join(&eve, &code, None).await.unwrap();
-    assert_eq!(names(&asked), "session_id user_id username name text role requested_at");
+    assert_eq!(names(&asked), "session_id user_id username name is_bot avatar_url text role requested_at");
     chat.decline_join_request(&owner, id, &eve.user_id).await.unwrap();
     let page = chat.events(&owner, id, Some(0), None).await.unwrap();
     let shown: Vec<Value> = page.events.iter().map(|view| value(&**view)).collect();
@@ -182,7 +182,7 @@ async fn every_event_has_its_data() {
     assert_eq!(shown[2]["data"]["added_by"], json!("owner"));
     assert_eq!(
         shown[2]["data"]["user"],
-        json!({ "id": "eve", "username": "eve", "display_name": "eve", "avatar_url": null })
+        json!({ "id": "eve", "username": "eve", "display_name": "eve", "avatar_url": null, "is_bot": false })
     );
     assert_eq!(shown[17]["data"]["changes"], json!({"title":"B", "description":null}));
     assert_eq!(shown[18]["data"]["message"]["content"], json!("Hello"));

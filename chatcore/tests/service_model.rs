@@ -17,8 +17,8 @@ use chatcore::{
     chat::{AddParticipant, CreateSession, SanctionUser, SendMessage, UpdateSession},
     model::{
         EventKind, Message, MessageWindow, Page, Participant, ParticipantEvent, ParticipantRole, Preferences, Profile,
-        ReadState, Seq, Session, SessionDetails, SessionEvent, SessionId, SessionType, Term, ThreadSummary, Unread,
-        UserId,
+        ReadState, Seq, Session, SessionDetails, SessionEvent, SessionId, SessionType, Stay, Term, ThreadSummary,
+        Unread, UnreadMentions, UserId,
     },
     permission::{ActionKind, Denial, PermissionTable},
 };
@@ -370,7 +370,12 @@ impl World {
                     // How far a reader has read, and the reader's settings, are the reader's alone.
                     let nothing = Unread { count: 0, is_exact: true };
                     let reading = ReadState { session_id: id, read_upto: 0, unread: nothing };
-                    let fresh = SessionDetails { reading, preferences: Preferences::default(), ..fresh };
+                    let mine = fresh.participants.iter().find(|one| one.profile.user_id == self.people[who].user_id);
+                    let mine = mine.map(|one| Stay { role: one.role, joined_at: one.joined_at });
+                    assert_eq!((Some(fresh.stay), fresh.stay.role), (mine, model.inside[&who]), "{name}'s own stay");
+                    assert_eq!(fresh.unread_mentions, UnreadMentions::NONE, "no step mentions anybody");
+                    let stay = Stay { role: ParticipantRole::Owner, joined_at: fresh.summary.session.created_at };
+                    let fresh = SessionDetails { reading, preferences: Preferences::default(), stay, ..fresh };
                     if let Some(old) = self.snapshots.get(&(at, who)) {
                         self.assert_events_lead_from(old, &fresh, who).await;
                     }

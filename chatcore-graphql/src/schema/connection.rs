@@ -350,7 +350,7 @@ impl List<PublicCursor> {
     ) -> PublicSessionConnection {
         let FoundSessions { sessions, next, total } = found;
         let (found, fields) = (ListPage { entries: sessions, next }, KnownTotal { total_count: total.map(Long) });
-        self.connection(page, found, fields, |summary| order.place(&summary.session), node)
+        self.connection(page, found, fields, |summary| order.place(&summary.session, summary.cursor), node)
     }
 }
 

@@ -175,7 +175,7 @@ impl SessionQuery {
 
     /// The sessions that the caller could join: public, with a seat left, without the caller. At most 100 at a time, 50 by default. A search
     /// looks at 2,000 sessions at the most, so a page of it can have fewer entries than asked for. A list of 2,000 sessions at the most is sorted
-    /// by `TITLE` or `PARTICIPANTS`.
+    /// by `TITLE`, `PARTICIPANTS` or `ACTIVITY`.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn public_sessions(
         &self,

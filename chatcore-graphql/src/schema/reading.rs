@@ -31,6 +31,8 @@ pub(super) enum PublicSessionOrder {
     Title,
     /// The session with the most participants first.
     Participants,
+    /// The session with the latest event first.
+    Activity,
 }
 
 /// The number of messages of a session that the caller has not read. Messages that the caller sent as `USER` are not among them; messages

@@ -6,7 +6,7 @@ use async_graphql::{Context, Enum, ID, Object, Result};
 use chatcore::{
     Chat, Error,
     chat::ParticipantsOf,
-    model::{self, MessageWindow, Overview, ReadState, SessionDetails, SessionSummary},
+    model::{self, MessageWindow, Overview, ReadState, SessionDetails, SessionSummary, Stay},
 };
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     connection::{self, List, MessageArguments, MessageConnection, ParticipantConnection, listed},
     load::Loads,
     message::Message,
+    participant::ParticipantRole,
     preferences::Preferences,
     reading::{Unread, UnreadMentions},
     scalar::{DateTime, JsonObject, Long},
@@ -80,6 +81,14 @@ impl Session {
         match &self.details {
             Some(details) => Ok(Some(details.reading)),
             None => Ok(self.overview().await?.map(|overview| overview.reading)),
+        }
+    }
+
+    /// The caller's stay.
+    async fn stay(&self) -> Result<Option<Stay>> {
+        match &self.details {
+            Some(details) => Ok(Some(details.stay)),
+            None => Ok(self.overview().await?.map(|overview| overview.stay)),
         }
     }
 }
@@ -219,7 +228,11 @@ impl Session {
 
     /// The unread messages that mention the caller; null where the caller is not in the session.
     async fn unread_mentions(&self) -> Result<Option<UnreadMentions>> {
-        Ok(self.overview().await?.map(|overview| overview.unread_mentions.into()))
+        let unread_mentions = match &self.details {
+            Some(details) => Some(details.unread_mentions),
+            None => self.overview().await?.map(|overview| overview.unread_mentions),
+        };
+        Ok(unread_mentions.map(Into::into))
     }
 
     /// The caller's settings for the session; null where the caller is not in the session.
@@ -229,6 +242,16 @@ impl Session {
             None => self.overview().await?.map(|overview| overview.preferences),
         };
         Ok(preferences.map(Into::into))
+    }
+
+    /// The caller's role; null where the caller is not in the session.
+    async fn role(&self) -> Result<Option<ParticipantRole>> {
+        Ok(self.stay().await?.map(|stay| stay.role.into()))
+    }
+
+    /// When the caller came, the last time; null where the caller is not in the session.
+    async fn joined_at(&self) -> Result<Option<DateTime>> {
+        Ok(self.stay().await?.map(|stay| DateTime(stay.joined_at)))
     }
 
     /// Who is in it, in the order in which they came. At most 100 at a time, 50 by default.

@@ -101,7 +101,8 @@ impl Sessions {
     /// Public ones with a seat left in which the caller is not. The header `Link` tells the next page.
     ///
     /// A search looks at 2,000 sessions at the most, so a page of it can have fewer entries than asked for. The list goes on for as long as the
-    /// header `Link` names a next page. A search takes no `skip`. By `title` or `participants` a list of 2,000 sessions at the most is sorted.
+    /// header `Link` names a next page. A search takes no `skip`. By `title`, `participants` or `activity` a list of 2,000 sessions at the
+    /// most is sorted.
     #[oai(path = "/sessions/public", method = "get", operation_id = "listPublicSessions")]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn public(
@@ -117,7 +118,8 @@ impl Sessions {
         /// Words, together 1 to 100 characters. Each word is a part of the title, of the description, or of a tag. The case of letters makes no
         /// difference.
         search: Query<Option<String>>,
-        /// The order: `newest` where not given, `title`, or `participants` for the session with the most participants first.
+        /// The order: `newest` where not given, `title`, `participants` for the session with the most participants first, or `activity` for the
+        /// one with the latest event first.
         sort: Query<Option<PublicSortParam>>,
     ) -> Answer<Paged<FoundSessions>, Params> {
         let page = page(after.0.map(|PublicParam(place)| place), skip.0, limit.0)?;

@@ -19,8 +19,8 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        InvalidId, ListPage, Page, PublicCursor, Session, SessionId, SessionSummary, SessionType, UserId,
-        search::Words, visible::is_visible,
+        Cursor, Epoch, InvalidId, ListPage, Page, PublicCursor, Session, SessionId, SessionSummary, SessionType,
+        UserId, search::Words, visible::is_visible,
     },
     store::{ChatStoreExt as _, Head, KeyPart as _, Memberships, Newest},
     trace::use_case,
@@ -45,11 +45,13 @@ pub enum PublicOrder {
     Title,
     /// The session with the most participants first. Of sessions with as many, the newest is the first one.
     Participants,
+    /// The session with the latest event first. Of sessions whose last events have one time, the newest is the first one.
+    Activity,
 }
 
 impl PublicOrder {
     /// Every order.
-    pub const ALL: [Self; 3] = [Self::Newest, Self::Title, Self::Participants];
+    pub const ALL: [Self; 4] = [Self::Newest, Self::Title, Self::Participants, Self::Activity];
 
     /// The name on the wire.
     #[must_use]
@@ -58,16 +60,18 @@ impl PublicOrder {
             Self::Newest => "newest",
             Self::Title => "title",
             Self::Participants => "participants",
+            Self::Activity => "activity",
         }
     }
 
-    /// The place of a session in this order.
+    /// The place of a session in this order. `head` is the last position of its log.
     #[must_use]
-    pub fn place(self, session: &Session) -> PublicCursor {
+    pub fn place(self, session: &Session, head: Cursor) -> PublicCursor {
         match self {
             Self::Newest => PublicCursor::Newest(session.id),
             Self::Title => PublicCursor::titled(&session.title, session.id),
             Self::Participants => PublicCursor::Participants { number: session.participant_count, session: session.id },
+            Self::Activity => PublicCursor::Activity { at: head.epoch.map_or(0, Epoch::micros), session: session.id },
         }
     }
 
@@ -77,6 +81,7 @@ impl PublicOrder {
             PublicCursor::Newest(_) => matches!(self, Self::Newest),
             PublicCursor::Title { .. } => matches!(self, Self::Title),
             PublicCursor::Participants { .. } => matches!(self, Self::Participants),
+            PublicCursor::Activity { .. } => matches!(self, Self::Activity),
         }
     }
 }
@@ -85,7 +90,7 @@ impl FromStr for PublicOrder {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let invalid = InvalidId { kind: "order", expected: "newest, title or participants" };
+        let invalid = InvalidId { kind: "order", expected: "newest, title, participants or activity" };
         Self::ALL.into_iter().find(|order| order.as_str() == text).ok_or(invalid)
     }
 }
@@ -155,7 +160,8 @@ impl Words {
 
 impl Chat {
     /// The sessions that the caller could join and that meet a search, in an order. A walk by [`next`](FoundSessions::next) shows a session
-    /// exactly once that is in the list all the time and whose title, or number of participants, does not change where the list is sorted by it.
+    /// exactly once that is in the list all the time and of which that does not change by which the list is sorted: its title, its number of
+    /// participants, or its last event.
     ///
     /// A page of a search looks at [`MAX_SEARCHED`] sessions at the most.
     ///
@@ -197,7 +203,7 @@ impl Chat {
                     }
                     self.find_newest(principal, limit, after, is_wanted).await
                 }
-                (PublicOrder::Title | PublicOrder::Participants, after) => {
+                (PublicOrder::Title | PublicOrder::Participants | PublicOrder::Activity, after) => {
                     let slice = Slice { after, skip: slice.skip, limit: slice.limit };
                     self.find_sorted(principal, limit, slice, *order, is_wanted).await
                 }
@@ -234,7 +240,7 @@ impl Chat {
             return Err(Error::LimitExceeded { what, limit: MAX_SEARCHED });
         }
         let total = chosen.sessions.len() as u64;
-        let placed = |found: (Arc<Session>, Head)| (order.place(&found.0), found);
+        let placed = |found: (Arc<Session>, Head)| (order.place(&found.0, found.1.cursor()), found);
         let mut all: Vec<_> = chosen.sessions.into_iter().map(placed).collect();
         all.sort_unstable_by(|(one, _), (other, _)| one.rank().cmp(&other.rank()));
         let Slice { after, skip, limit: wanted } = slice;

@@ -70,7 +70,6 @@ impl Chat {
                 let open = self.inner.store.get(&key).await?;
                 let is_active = self.known(session, user, None, Freshness::Fresh).await?.is_active();
                 if let Some(open) = open.filter(|_| is_active) {
-                    self.list_request(user, session).await?;
                     return Ok(shown(&key, &open.value, profile));
                 }
                 let Held { known, key: invite, found, now } = self.held(user, place).await?;
@@ -233,7 +232,7 @@ impl Chat {
     }
 
     /// The caller's own requests that are open, in the order of the ids of their sessions. A page may be shorter than asked for where others
-    /// follow it. A request that was made by an earlier version is listed once the user asks again.
+    /// follow it.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for a page outside of the limits.
@@ -284,15 +283,6 @@ impl Chat {
             let next = if is_full { page.next } else { after.filter(|_| goes_on) };
             Ok(ListPage { next, ..page })
         })
-    }
-
-    /// Lists an open request among those of its user, which an earlier version has not done.
-    async fn list_request(&self, user: &UserId, session: SessionId) -> Result<()> {
-        let key = AskedToJoin { user: user.clone(), session };
-        if self.inner.store.get(&key).await?.is_none() {
-            self.inner.store.commit(Change::of_records(vec![key.put(Listed)])).await?;
-        }
-        Ok(())
     }
 
     /// Takes back the open requests of a user whose account is deleted. One that fails keeps no other one waiting.

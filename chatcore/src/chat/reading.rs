@@ -219,8 +219,7 @@ impl Chat {
         use_case!("overviews_by_id", async move {
             self.enter_batch(principal, ids).await?;
             let viewed = self.viewable(principal, ids.iter().copied()).await?;
-            let ends: Vec<_> = viewed.iter().flatten().map(|viewed| viewed.sight).collect();
-            let overviews = self.overviews(&principal.user_id, &ends).await?;
+            let overviews = self.overviews(&principal.user_id, &viewed.iter().flatten().collect::<Vec<_>>()).await?;
             Ok(go_on(viewed, overviews, |_, overview| Ok(overview)))
         })
     }
@@ -328,8 +327,7 @@ impl Chat {
         let sessions = page.entries.iter().filter_map(|known| Some((known.session.clone()?, known.head))).collect();
         let viewed = page.entries.into_iter().map(|known| self.view(known)).collect();
         let viewed = self.permitted(principal, viewed).await?;
-        let ends: Vec<_> = viewed.iter().flatten().map(|viewed| viewed.sight).collect();
-        let overviews = self.overviews(&principal.user_id, &ends).await?;
+        let overviews = self.overviews(&principal.user_id, &viewed.iter().flatten().collect::<Vec<_>>()).await?;
         let overviews = go_on(viewed, overviews, |_, overview| Ok(overview));
         let mut entries = self.summaries(sessions).await?;
         for (summary, overview) in entries.iter_mut().zip(overviews) {

@@ -24,7 +24,7 @@ use crate::{
     model::{
         ClientId, Cursor, EventKind, HistoryVisibility, ListPage, Metadata, NewEvent, Page, ParticipantRole,
         Preferences, Profile, ReadState, Session, SessionChanges, SessionDeletion, SessionDetails, SessionEvent,
-        SessionId, SessionSettings, SessionSummary, SessionType, Unread, UserId,
+        SessionId, SessionSettings, SessionSummary, SessionType, Stay, Unread, UnreadMentions, UserId,
     },
     permission::Action,
     store::{Change, Freshness, Head, ParticipantRecord, StoreError},
@@ -208,7 +208,9 @@ impl Chat {
         Ok(SessionDetails {
             summary: SessionSummary { session, owner: profile.clone(), message_count: 0, seq, cursor, overview: None },
             reading: ReadState { session_id: id, read_upto: seq, unread: Unread { count: 0, is_exact: true } },
+            unread_mentions: UnreadMentions::NONE,
             preferences: Preferences::default(),
+            stay: Stay { role: ParticipantRole::Owner, joined_at: owner.joined_at },
             participants: vec![super::participants::shown(&owner, profile, false, now)],
             messages: Vec::new(),
             unseen_messages: 0,

@@ -30,6 +30,11 @@ impl Epoch {
     pub fn of(created_at: DateTime<Utc>) -> Self {
         Self(created_at.timestamp_micros().cast_unsigned())
     }
+
+    /// The time of the event, in microseconds since the Unix epoch.
+    pub(crate) const fn micros(self) -> u64 {
+        self.0
+    }
 }
 
 impl fmt::Display for Epoch {

@@ -62,7 +62,7 @@ pub use presence::{
 };
 pub use profile::Profile;
 pub use reaction::{Emoji, EmojiName, Reaction, Reactor, SessionEmoji};
-pub use reading::{AllRead, Overview, ReadState, Unread, UnreadMentions};
+pub use reading::{AllRead, Overview, ReadState, Stay, Unread, UnreadMentions};
 pub use receipt::{DeliveryState, DeliveryStatus, MessageDelivery, MessageReceipt, ReceiptKind, UserSettings};
 pub use report::{FiledReport, Handling, Report, ReportReason, ReportState};
 pub use sanction::{Sanction, SessionBan, Term};

@@ -1,8 +1,9 @@
 //! How far a user has read.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Message, Preferences, Seq, SessionId};
+use super::{Message, ParticipantRole, Preferences, Seq, SessionId};
 
 /// The number of messages of a session that a user has not read. Messages that the user sent as `user` are not among them; messages that
 /// were deleted are.
@@ -38,6 +39,20 @@ pub struct UnreadMentions {
     pub is_exact: bool,
 }
 
+impl UnreadMentions {
+    /// None.
+    pub const NONE: Self = Self { count: 0, is_exact: true };
+}
+
+/// A user's own stay in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stay {
+    /// The user's role.
+    pub role: ParticipantRole,
+    /// When the user came, the last time.
+    pub joined_at: DateTime<Utc>,
+}
+
 /// The parts of a session that a list of a user's own sessions shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Overview {
@@ -49,6 +64,8 @@ pub struct Overview {
     pub unread_mentions: UnreadMentions,
     /// The user's settings for the session.
     pub preferences: Preferences,
+    /// The user's stay.
+    pub stay: Stay,
 }
 
 /// The result of marking all sessions as read.

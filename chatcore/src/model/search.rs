@@ -54,6 +54,13 @@ pub enum PublicCursor {
         /// The session.
         session: SessionId,
     },
+    /// A session where the one with the latest event is the first one.
+    Activity {
+        /// The time of its last event, in microseconds since the Unix epoch.
+        at: u64,
+        /// The session.
+        session: SessionId,
+    },
 }
 
 impl PublicCursor {
@@ -66,16 +73,20 @@ impl PublicCursor {
     #[must_use]
     pub const fn session(&self) -> SessionId {
         match self {
-            Self::Newest(session) | Self::Title { session, .. } | Self::Participants { session, .. } => *session,
+            Self::Newest(session)
+            | Self::Title { session, .. }
+            | Self::Participants { session, .. }
+            | Self::Activity { session, .. } => *session,
         }
     }
 
     /// By what places of one order are compared. Where that is the same, the newest session is the first one.
-    pub(crate) fn rank(&self) -> (&str, Reverse<u32>, Reverse<SessionId>) {
+    pub(crate) fn rank(&self) -> (&str, Reverse<u64>, Reverse<SessionId>) {
         match self {
             Self::Newest(session) => ("", Reverse(0), Reverse(*session)),
             Self::Title { title, session } => (title, Reverse(0), Reverse(*session)),
-            Self::Participants { number, session } => ("", Reverse(*number), Reverse(*session)),
+            Self::Participants { number, session } => ("", Reverse(u64::from(*number)), Reverse(*session)),
+            Self::Activity { at, session } => ("", Reverse(*at), Reverse(*session)),
         }
     }
 }
@@ -86,6 +97,7 @@ impl fmt::Display for PublicCursor {
             Self::Newest(session) => write!(f, "{session}"),
             Self::Title { title, session } => write!(f, "t.{}.{session}", URL_SAFE_NO_PAD.encode(title)),
             Self::Participants { number, session } => write!(f, "p.{number}.{session}"),
+            Self::Activity { at, session } => write!(f, "a.{at}.{session}"),
         }
     }
 }
@@ -107,6 +119,10 @@ impl FromStr for PublicCursor {
             }
             (Some("p"), Some(number), Some(session)) => Self::Participants {
                 number: number.parse().map_err(|_| invalid())?,
+                session: session.parse().map_err(|_| invalid())?,
+            },
+            (Some("a"), Some(at), Some(session)) => Self::Activity {
+                at: at.parse().map_err(|_| invalid())?,
                 session: session.parse().map_err(|_| invalid())?,
             },
             _ => return Err(invalid()),
@@ -152,12 +168,22 @@ mod tests {
             PublicCursor::titled("", session),
             PublicCursor::titled(&"\u{fdfa}".repeat(100), session),
             PublicCursor::Participants { number: 12, session },
+            PublicCursor::Activity { at: 1_767_225_600_000_000, session },
         ];
         for place in places {
             assert_eq!(place.to_string().parse(), Ok(place));
         }
-        for text in ["", "7", "p..", "p.+1.00000000-0000-0000-0000-000000000007", "t.YQ==.x", "x.1.2", "\u{e4}.", "p.1"]
-        {
+        for text in [
+            "",
+            "7",
+            "p..",
+            "p.+1.00000000-0000-0000-0000-000000000007",
+            "a.01.00000000-0000-0000-0000-000000000007",
+            "t.YQ==.x",
+            "x.1.2",
+            "\u{e4}.",
+            "p.1",
+        ] {
             assert!(text.parse::<PublicCursor>().is_err(), "{text}");
         }
     }

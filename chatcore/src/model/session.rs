@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ListPage, Message, MessagePage, Metadata, Overview, Participant, ParticipantId, Preferences, Profile, ReadState,
-    SessionId, UserId,
+    SessionId, Stay, UnreadMentions, UserId,
 };
 
 /// Who may come into a session.
@@ -233,8 +233,12 @@ pub struct SessionDetails {
     pub unseen_messages: u64,
     /// How far the caller has read.
     pub reading: ReadState,
+    /// The unread messages that mention the caller.
+    pub unread_mentions: UnreadMentions,
     /// The caller's settings for the session.
     pub preferences: Preferences,
+    /// The caller's stay.
+    pub stay: Stay,
 }
 
 impl SessionDetails {

@@ -20,6 +20,11 @@ struct HeldView<'a> {
     user_id: &'a UserId,
     username: &'a str,
     name: &'a str,
+    /// Whether the author is a bot.
+    is_bot: bool,
+    /// The address of the author's picture.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    avatar_url: Option<&'a str>,
     role: SpeakerRole,
     message_type: MessageType,
     /// The text or ciphertext.
@@ -60,6 +65,8 @@ impl<'a> From<&'a HeldMessage> for HeldView<'a> {
             user_id: &author.user_id,
             username: &author.username,
             name: &author.name,
+            is_bot: author.is_bot,
+            avatar_url: author.picture.as_deref(),
             role: *role,
             message_type: *message_type,
             content,

@@ -125,6 +125,11 @@ struct JoinRequestView<'a> {
     user_id: &'a UserId,
     username: &'a str,
     name: &'a str,
+    /// Whether the user is a bot.
+    is_bot: bool,
+    /// The address of the user's picture.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    avatar_url: Option<&'a str>,
     /// The user's text.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     text: Option<&'a str>,
@@ -141,6 +146,8 @@ impl<'a> From<&'a JoinRequest> for JoinRequestView<'a> {
             user_id: &user.user_id,
             username: &user.username,
             name: &user.name,
+            is_bot: user.is_bot,
+            avatar_url: user.picture.as_deref(),
             text: text.as_deref(),
             role: *role,
             requested_at: *requested_at,

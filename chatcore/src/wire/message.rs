@@ -34,6 +34,11 @@ struct MessageView<'a> {
     user_id: &'a UserId,
     username: &'a str,
     name: &'a str,
+    /// Whether the sender is a bot.
+    is_bot: bool,
+    /// The address of the sender's picture.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    avatar_url: Option<&'a str>,
     role: SpeakerRole,
     message_type: MessageType,
     /// What was said; `null` after the message was deleted.
@@ -115,14 +120,20 @@ struct ReactorView<'a> {
     user_id: &'a UserId,
     username: &'a str,
     name: &'a str,
+    /// Whether the user is a bot.
+    is_bot: bool,
+    /// The address of the user's picture.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    avatar_url: Option<&'a str>,
     reacted_at: DateTime<Utc>,
 }
 
 impl<'a> From<&'a Reactor> for ReactorView<'a> {
     fn from(reactor: &'a Reactor) -> Self {
         let Reactor { user, reacted_at } = reactor;
-        let Profile { user_id, username, name, email: _, picture: _, updated_at: _, is_bot: _ } = user;
-        Self { user_id, username, name, reacted_at: *reacted_at }
+        let Profile { user_id, username, name, email: _, picture, updated_at: _, is_bot } = user;
+        let avatar_url = picture.as_deref();
+        Self { user_id, username, name, is_bot: *is_bot, avatar_url, reacted_at: *reacted_at }
     }
 }
 
@@ -130,7 +141,7 @@ impl<'a> From<&'a Message> for MessageView<'a> {
     fn from(message: &'a Message) -> Self {
         let Message { id, session_id, seq, number, sender, body, created_at, revision, .. } = message;
         let Message { status, reactions, thread, sender_blocked, .. } = message;
-        let Profile { user_id, username, name, email: _, picture: _, updated_at: _, is_bot: _ } = sender;
+        let Profile { user_id, username, name, email: _, picture, updated_at: _, is_bot } = sender;
         let MessageBody { role, message_type, content, reply, mentions, links, attachments, metadata, .. } = body;
         let MessageBody { origin, stream, command, .. } = body;
         let (edited_at, deleted) = match status {
@@ -145,6 +156,8 @@ impl<'a> From<&'a Message> for MessageView<'a> {
             user_id,
             username,
             name,
+            is_bot: *is_bot,
+            avatar_url: picture.as_deref(),
             role: *role,
             message_type: *message_type,
             content,

@@ -102,12 +102,13 @@ struct Person<'a> {
     username: &'a str,
     display_name: &'a str,
     avatar_url: Option<&'a str>,
+    is_bot: bool,
 }
 
 impl<'a> From<&'a Profile> for Person<'a> {
     fn from(profile: &'a Profile) -> Self {
-        let Profile { user_id, username, name, email: _, picture, updated_at: _, is_bot: _ } = profile;
-        Self { id: user_id, username, display_name: name, avatar_url: picture.as_deref() }
+        let Profile { user_id, username, name, email: _, picture, updated_at: _, is_bot } = profile;
+        Self { id: user_id, username, display_name: name, avatar_url: picture.as_deref(), is_bot: *is_bot }
     }
 }
 

@@ -25,6 +25,9 @@ struct ParticipantView<'a> {
     name: &'a str,
     /// Whether the user is a bot.
     is_bot: bool,
+    /// The address of the user's picture.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    avatar_url: Option<&'a str>,
     /// Only where it was asked for and the caller may see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
@@ -50,7 +53,7 @@ impl<'a> From<&'a Participant> for ParticipantView<'a> {
         let is_owner = participant.is_owner();
         let Participant { id, session_id, profile, role, is_active, joined_at, created_at, muted, metadata } =
             participant;
-        let Profile { user_id, username, name, email, picture: _, updated_at: _, is_bot } = profile;
+        let Profile { user_id, username, name, email, picture, updated_at: _, is_bot } = profile;
         Self {
             id: *id,
             session_id: *session_id,
@@ -58,6 +61,7 @@ impl<'a> From<&'a Participant> for ParticipantView<'a> {
             username,
             name,
             is_bot: *is_bot,
+            avatar_url: picture.as_deref(),
             email: email.as_deref(),
             role: *role,
             is_owner,

@@ -20,6 +20,11 @@ pub(super) struct PresenceView<'a> {
     user_id: &'a UserId,
     username: &'a str,
     name: &'a str,
+    /// Whether the user is a bot.
+    is_bot: bool,
+    /// The address of the user's picture.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    avatar_url: Option<&'a str>,
     status: PresenceStatus,
     /// When the last device of the user was gone; `null` while the user is there, where it is not known, and where the user hides it.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
@@ -34,10 +39,20 @@ pub(super) struct PresenceView<'a> {
 
 impl<'a> PresenceView<'a> {
     pub(super) fn of(user: &'a Profile, state: &'a PresenceState) -> Self {
-        let Profile { user_id, username, name, email: _, picture: _, updated_at: _, is_bot: _ } = user;
+        let Profile { user_id, username, name, email: _, picture, updated_at: _, is_bot } = user;
         let PresenceState { status, last_seen, text } = state;
         let (text, until) = text.as_ref().map(|StatusText { text, until }| (text.as_str(), *until)).unzip();
-        Self { user_id, username, name, status: *status, last_seen: *last_seen, text, text_until: until.flatten() }
+        Self {
+            user_id,
+            username,
+            name,
+            is_bot: *is_bot,
+            avatar_url: picture.as_deref(),
+            status: *status,
+            last_seen: *last_seen,
+            text,
+            text_until: until.flatten(),
+        }
     }
 }
 
@@ -54,6 +69,11 @@ struct OwnPresenceView<'a> {
     user_id: &'a UserId,
     username: &'a str,
     name: &'a str,
+    /// Whether the caller is a bot.
+    is_bot: bool,
+    /// The address of the caller's picture.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    avatar_url: Option<&'a str>,
     /// What others see, unless the caller hides.
     status: PresenceStatus,
     /// When the last device of the caller was gone; `null` while the caller is there, and where it is not known.
@@ -74,10 +94,21 @@ struct OwnPresenceView<'a> {
 impl<'a> From<&'a OwnPresence> for OwnPresenceView<'a> {
     fn from(own: &'a OwnPresence) -> Self {
         let OwnPresence { user, state, availability, is_hidden } = own;
-        let PresenceView { user_id, username, name, status, last_seen, text, text_until } =
+        let PresenceView { user_id, username, name, is_bot, avatar_url, status, last_seen, text, text_until } =
             PresenceView::of(user, state);
-        let (availability, is_hidden) = (*availability, *is_hidden);
-        Self { user_id, username, name, status, last_seen, text, text_until, availability, is_hidden }
+        Self {
+            user_id,
+            username,
+            name,
+            is_bot,
+            avatar_url,
+            status,
+            last_seen,
+            text,
+            text_until,
+            availability: *availability,
+            is_hidden: *is_hidden,
+        }
     }
 }
 
@@ -90,6 +121,11 @@ struct ParticipantPresenceView<'a> {
     user_id: &'a UserId,
     username: &'a str,
     name: &'a str,
+    /// Whether the user is a bot.
+    is_bot: bool,
+    /// The address of the user's picture.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    avatar_url: Option<&'a str>,
     status: PresenceStatus,
     /// When the last device of the user was gone; `null` while the user is there, where it is not known, and where the user hides it.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
@@ -104,8 +140,20 @@ struct ParticipantPresenceView<'a> {
 
 impl<'a> From<&'a ParticipantPresence> for ParticipantPresenceView<'a> {
     fn from(ParticipantPresence { participant_id, presence }: &'a ParticipantPresence) -> Self {
-        let PresenceView { user_id, username, name, status, last_seen, text, text_until } = presence.into();
-        Self { participant_id: *participant_id, user_id, username, name, status, last_seen, text, text_until }
+        let PresenceView { user_id, username, name, is_bot, avatar_url, status, last_seen, text, text_until } =
+            presence.into();
+        Self {
+            participant_id: *participant_id,
+            user_id,
+            username,
+            name,
+            is_bot,
+            avatar_url,
+            status,
+            last_seen,
+            text,
+            text_until,
+        }
     }
 }
 

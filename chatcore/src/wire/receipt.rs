@@ -17,6 +17,11 @@ struct ReceiptView<'a> {
     user_id: &'a UserId,
     username: &'a str,
     name: &'a str,
+    /// Whether the user is a bot.
+    is_bot: bool,
+    /// The address of the user's picture.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    avatar_url: Option<&'a str>,
     /// Whether the message is addressed to the participant: the participant is not its author, and was in the session when it was sent.
     /// There is no receipt of anybody else.
     is_addressee: bool,
@@ -29,12 +34,14 @@ struct ReceiptView<'a> {
 impl<'a> From<&'a MessageReceipt> for ReceiptView<'a> {
     fn from(receipt: &'a MessageReceipt) -> Self {
         let MessageReceipt { participant_id, user, is_addressee, delivered, read } = receipt;
-        let Profile { user_id, username, name, email: _, picture: _, updated_at: _, is_bot: _ } = user;
+        let Profile { user_id, username, name, email: _, picture, updated_at: _, is_bot } = user;
         Self {
             participant_id: *participant_id,
             user_id,
             username,
             name,
+            is_bot: *is_bot,
+            avatar_url: picture.as_deref(),
             is_addressee: *is_addressee,
             delivered: *delivered,
             read: *read,

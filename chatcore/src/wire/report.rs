@@ -56,6 +56,11 @@ struct ReportView<'a> {
     user_id: &'a UserId,
     username: &'a str,
     name: &'a str,
+    /// Whether the reported user is a bot.
+    is_bot: bool,
+    /// The address of the reported user's picture.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    avatar_url: Option<&'a str>,
     /// The reported message; null where the user is reported.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     message_id: Option<MessageId>,
@@ -96,6 +101,8 @@ impl<'a> From<&'a Report> for ReportView<'a> {
             user_id: &user.user_id,
             username: &user.username,
             name: &user.name,
+            is_bot: user.is_bot,
+            avatar_url: user.picture.as_deref(),
             message_id: *message_id,
             message: message.as_ref(),
             reason: *reason,

@@ -16,6 +16,11 @@ struct BanView<'a> {
     user_id: &'a UserId,
     username: &'a str,
     name: &'a str,
+    /// Whether the user is a bot.
+    is_bot: bool,
+    /// The address of the user's picture.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    avatar_url: Option<&'a str>,
     banned_by: &'a UserId,
     banned_by_username: &'a str,
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
@@ -33,6 +38,8 @@ impl<'a> From<&'a SessionBan> for BanView<'a> {
             user_id: &user.user_id,
             username: &user.username,
             name: &user.name,
+            is_bot: user.is_bot,
+            avatar_url: user.picture.as_deref(),
             banned_by: &banned_by.user_id,
             banned_by_username: &banned_by.username,
             reason: reason.as_deref(),

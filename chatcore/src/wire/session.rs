@@ -10,7 +10,7 @@ use crate::{
     model::{
         ClientId, Cursor, EmojiName, HistoryVisibility, InviteId, Message, Metadata, Participant, ParticipantId,
         ParticipantRole, Preferences, Seq, Session, SessionChanges, SessionDetails, SessionEmoji, SessionEvent,
-        SessionId, SessionSettings, SessionSummary, SessionType, Unread, UnreadMentions, UserId, WebhookId,
+        SessionId, SessionSettings, SessionSummary, SessionType, Stay, Unread, UnreadMentions, UserId, WebhookId,
     },
 };
 
@@ -102,6 +102,12 @@ struct SummaryView<'a> {
     /// In lists of the caller's own sessions: the caller's settings for the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     preferences: Option<Preferences>,
+    /// In lists of the caller's own sessions: the caller's role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<ParticipantRole>,
+    /// In lists of the caller's own sessions: when the caller came, the last time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    joined_at: Option<DateTime<Utc>>,
 }
 
 impl<'a> From<&'a SessionSummary> for SummaryView<'a> {
@@ -143,6 +149,8 @@ impl<'a> From<&'a SessionSummary> for SummaryView<'a> {
             archived_at: *archived_at,
             deleted_at: deletion.as_ref().map(|deletion| deletion.at),
             preferences: overview.as_ref().map(|overview| overview.preferences),
+            role: overview.as_ref().map(|overview| overview.stay.role),
+            joined_at: overview.as_ref().map(|overview| overview.stay.joined_at),
         }
     }
 }
@@ -186,13 +194,29 @@ struct DetailsView<'a> {
     read_upto: Seq,
     /// The messages that the caller has not read.
     unread: Unread,
+    /// The unread messages that mention the caller.
+    unread_mentions: UnreadMentions,
     /// The caller's settings for the session.
     preferences: Preferences,
+    /// The caller's role.
+    role: ParticipantRole,
+    /// When the caller came, the last time.
+    joined_at: DateTime<Utc>,
 }
 
 impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
     fn from(details: &'a SessionDetails) -> Self {
-        let SessionDetails { summary, participants, messages, unseen_messages: _, seq, reading, preferences } = details;
+        let SessionDetails {
+            summary,
+            participants,
+            messages,
+            unseen_messages: _,
+            seq,
+            reading,
+            unread_mentions,
+            preferences,
+            stay: Stay { role, joined_at },
+        } = details;
         let SummaryView {
             id,
             title,
@@ -213,6 +237,8 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
             archived_at,
             deleted_at,
             preferences: _,
+            role: _,
+            joined_at: _,
         } = summary.into();
         Self {
             id,
@@ -236,7 +262,10 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
             cursor: summary.cursor,
             read_upto: reading.read_upto,
             unread: reading.unread,
+            unread_mentions: *unread_mentions,
             preferences: *preferences,
+            role: *role,
+            joined_at: *joined_at,
         }
     }
 }

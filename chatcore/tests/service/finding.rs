@@ -93,6 +93,7 @@ async fn what_cannot_be_searched_is_refused() {
         PublicCursor::Newest(session),
         PublicCursor::Title { title: "x".to_owned(), session },
         PublicCursor::Participants { number: 1, session },
+        PublicCursor::Activity { at: 1, session },
     ];
     for (order, own) in PublicOrder::ALL.into_iter().zip(0..) {
         for (n, place) in places.iter().enumerate() {
@@ -104,8 +105,10 @@ async fn what_cannot_be_searched_is_refused() {
 }
 
 #[tokio::test]
-async fn the_public_list_is_sorted_by_title_and_by_the_number_of_participants() {
-    let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob"));
+async fn the_public_list_is_sorted_by_title_by_the_number_of_participants_and_by_activity() {
+    let clock = TestClock::default();
+    let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).rates(RateLimits::off()).build();
+    let (alice, bob) = (user("alice"), user("bob"));
     let mut made = Vec::new();
     for title in ["beta", "Alpha", "\u{c4}ther", "ALPHA", "gamma"] {
         made.push(public(&chat, &alice, title, "", &[]).await);
@@ -113,12 +116,17 @@ async fn the_public_list_is_sorted_by_title_and_by_the_number_of_participants() 
     let [beta, alpha, aether, upper, gamma] = made[..] else { panic!("{made:?}") };
     for (id, count) in [(beta, 2), (gamma, 2), (aether, 1)] {
         for n in 0..count {
+            clock.advance(TimeDelta::microseconds(1));
             chat.join(&user(&format!("guest {n}")), id).await.unwrap();
         }
     }
     let by_title = [upper, alpha, beta, gamma, aether];
     let by_number = [gamma, beta, aether, upper, alpha];
-    for (order, expected) in [(PublicOrder::Title, by_title), (PublicOrder::Participants, by_number)] {
+    // The times of the last events of the last two are the same.
+    let by_activity = [aether, gamma, beta, upper, alpha];
+    for (order, expected) in
+        [(PublicOrder::Title, by_title), (PublicOrder::Participants, by_number), (PublicOrder::Activity, by_activity)]
+    {
         let wanted = FindPublicSessions { search: None, order };
         let page = chat.find_public_sessions(&bob, &wanted, Page::FIRST).await.unwrap();
         assert_eq!((ids(&page), page.next, page.total), (expected.to_vec(), None, Some(5)));
@@ -130,11 +138,16 @@ async fn the_public_list_is_sorted_by_title_and_by_the_number_of_participants() 
         let page = chat.find_public_sessions(&bob, &looking("alpha", order), page).await.unwrap();
         assert_eq!((ids(&page), page.total), (vec![upper], Some(2)));
     }
+    clock.advance(TimeDelta::microseconds(1));
+    say(&chat, &alice, alpha, "news").await;
+    let wanted = FindPublicSessions { search: None, order: PublicOrder::Activity };
+    let page = chat.find_public_sessions(&bob, &wanted, Page::FIRST).await.unwrap();
+    assert_eq!(ids(&page), [alpha, aether, gamma, beta, upper]);
 }
 
 #[tokio::test]
 async fn a_walk_through_a_sorted_list_shows_what_stays_exactly_once() {
-    for order in [PublicOrder::Title, PublicOrder::Participants] {
+    for order in [PublicOrder::Title, PublicOrder::Participants, PublicOrder::Activity] {
         let (chat, alice, bob) = (uncounted(MemoryStore::new()), user("alice"), user("bob"));
         let mut made = Vec::new();
         for n in 0..6 {
@@ -143,6 +156,9 @@ async fn a_walk_through_a_sorted_list_shows_what_stays_exactly_once() {
                 chat.join(&user(&format!("guest {guest}")), id).await.unwrap();
             }
             made.push(id);
+        }
+        if order == PublicOrder::Activity {
+            made.reverse();
         }
         let wanted = FindPublicSessions { search: None, order };
         let (mut page, mut walked) = (Page { limit: Some(2), ..Page::FIRST }, Vec::new());
@@ -195,7 +211,7 @@ async fn a_search_looks_at_a_bounded_number_of_sessions_and_says_where_to_go_on(
     }
     assert_eq!((pages, found), (3, vec![id]));
     let many = Error::LimitExceeded { what: "the number of public sessions that are sorted", limit: MAX_SEARCHED };
-    for order in [PublicOrder::Title, PublicOrder::Participants] {
+    for order in [PublicOrder::Title, PublicOrder::Participants, PublicOrder::Activity] {
         let refused = chat.find_public_sessions(&bob, &looking("needle", order), Page::FIRST).await;
         assert_eq!(refused.unwrap_err(), many);
     }

@@ -270,20 +270,6 @@ async fn a_user_sees_the_own_requests_while_they_are_open() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_not_listed_is_listed_when_the_user_asks_again() {
-    let store = MemoryStore::new();
-    let chat = uncounted(store.clone());
-    let (alice, bob) = (user("alice"), user("bob"));
-    let (id, code) = guarded(&chat, &alice).await;
-    chat.request_to_join(&bob, &code, None).await.unwrap();
-    let entry = AskedToJoin { user: user_id("bob"), session: id };
-    store.commit(Change::of_records(vec![entry.remove()])).await.unwrap();
-    assert!(own(&chat, &bob).await.is_empty());
-    chat.request_to_join(&bob, &code, None).await.unwrap();
-    assert_eq!(own(&chat, &bob).await, [id]);
-}
-
-#[tokio::test]
 async fn a_declined_user_is_told_on_each_connection_in_each_process_and_nobody_else_is() {
     let (store, notifier) = (MemoryStore::new(), InProcessNotifier::new());
     let process = || Chat::builder(store.clone()).notifier(notifier.clone()).rates(RateLimits::off()).build();

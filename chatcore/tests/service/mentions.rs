@@ -250,11 +250,14 @@ async fn unread_mentions_are_marked_listed_and_counted() {
     let exactly = |count| UnreadMentions { count, is_exact: true };
     let counts = async |who: &Principal| {
         let sessions = chat.sessions(who, Page::FIRST).await.unwrap();
-        let of = |id| {
+        let mut counts = Vec::new();
+        for id in [id, other, quiet] {
             let summary = sessions.iter().find(|summary| summary.session.id == id).unwrap();
-            summary.overview.as_ref().unwrap().unread_mentions
-        };
-        [of(id), of(other), of(quiet)]
+            let listed = summary.overview.as_ref().unwrap().unread_mentions;
+            assert_eq!(chat.session(who, id).await.unwrap().unread_mentions, listed);
+            counts.push(listed);
+        }
+        counts
     };
     say(&chat, &alice, id, "@bob 1").await;
     let second = say(&chat, &alice, other, "@bob 2").await;

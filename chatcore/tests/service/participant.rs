@@ -1,6 +1,6 @@
 //! One participant, and where in the log an admission stands.
 
-use chatcore::chat::Start;
+use chatcore::{Clock as _, chat::Start, model::Stay};
 
 use super::*;
 
@@ -62,4 +62,37 @@ async fn a_participant_is_for_readers_of_the_session() {
         assert_denied(chat.participant(&eve, hidden, &user_id(name), true).await, Denial::Hidden);
     }
     assert_denied(chat.participant(&eve, open, &eve.user_id, true).await, Denial::NotParticipant);
+}
+
+#[tokio::test]
+async fn a_session_and_the_lists_show_each_reader_the_own_role_and_the_time_of_the_stay() {
+    let clock = TestClock::default();
+    let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).rates(RateLimits::off()).build();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let start = clock.now();
+    let made = chat.create_session(&alice, CreateSession::titled("Ours").of_type(SessionType::Public)).await.unwrap();
+    let (id, second) = (id_of(&made), TimeDelta::seconds(1));
+    let shown = async |who: &Principal| {
+        let details = chat.session(who, id).await.unwrap().stay;
+        let listed = chat.sessions(who, Page::FIRST).await.unwrap().entries.remove(0).overview.unwrap().stay;
+        let by_id = chat.overviews_by_id(who, &[id]).await.unwrap().remove(0).unwrap().unwrap().stay;
+        assert_eq!([listed, by_id], [details; 2]);
+        details
+    };
+    clock.advance(second);
+    chat.join(&bob, id).await.unwrap();
+    assert_eq!(shown(&bob).await, Stay { role: MEMBER, joined_at: start + second });
+    chat.change_role(&alice, id, &bob.user_id, ADMIN).await.unwrap();
+    assert_eq!(shown(&bob).await, Stay { role: ADMIN, joined_at: start + second });
+    // Another stay has another time.
+    chat.leave(&bob, id).await.unwrap();
+    clock.advance(second);
+    chat.join(&bob, id).await.unwrap();
+    assert_eq!(shown(&bob).await, Stay { role: MEMBER, joined_at: start + second * 2 });
+    // The owner's stay is the same as at the start.
+    let own = Stay { role: OWNER, joined_at: start };
+    assert_eq!((made.stay, shown(&alice).await), (own, own));
+    // Where nobody stays, no stay is shown.
+    let public = chat.public_sessions(&user("carol"), Page::FIRST).await.unwrap().sessions;
+    assert_eq!(public.iter().map(|one| one.overview.is_none()).collect::<Vec<_>>(), [true]);
 }

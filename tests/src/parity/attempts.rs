@@ -155,7 +155,7 @@ fn searches() -> Vec<(&'static str, Value)> {
     }
     all.push(("listSessions", json!({ "search": "room", "sort": "activity", "limit": 2 })));
     all.push(("listSessions", json!({ "search": "room", "archived": true })));
-    for sort in ["newest", "title", "participants"] {
+    for sort in ["newest", "title", "participants", "activity"] {
         all.extend([json!({ "sort": sort }), json!({ "sort": sort, "limit": 1 })].map(|it| ("listPublicSessions", it)));
         all.push(("listPublicSessions", json!({ "sort": sort, "search": "room", "limit": 1 })));
         all.push(("listPublicSessions", json!({ "sort": sort, "limit": 0 })));

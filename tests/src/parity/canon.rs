@@ -79,8 +79,8 @@ pub fn fault(error: &Error) -> Fault {
 /// A user with names.
 #[must_use]
 pub fn person(profile: &Profile) -> Value {
-    let Profile { user_id, username, name, picture, email: _, updated_at: _, is_bot: _ } = profile;
-    json!({ "id": user_id, "?username": username, "?name": name, "?picture": picture })
+    let Profile { user_id, username, name, picture, email: _, updated_at: _, is_bot } = profile;
+    json!({ "id": user_id, "?username": username, "?name": name, "?picture": picture, "?is_bot": is_bot })
 }
 
 /// The caller.
@@ -410,7 +410,6 @@ pub fn participant(participant: &Participant) -> Value {
     let Participant { id, session_id, profile, role, is_active, joined_at, created_at, muted, metadata } = participant;
     json!({
         "id": id, "session_id": session_id, "person": person(profile), "email": profile.email, "role": role,
-        "is_bot": profile.is_bot,
         "is_owner": *role == ParticipantRole::Owner, "is_active": is_active,
         "joined_at": joined_at, "created_at": created_at, "is_muted": muted.is_some(),
         "muted_until": muted.and_then(Term::end), "metadata": metadata,
@@ -434,19 +433,33 @@ pub fn summary(summary: &SessionSummary) -> Value {
     "slow_mode_seconds":session.settings.slow_mode_seconds, "message_lifetime":session.settings.message_lifetime, "history_visibility":session.settings.history_visibility, "tags":session.settings.tags, "avatar_url":session.settings.avatar_url, "metadata":session.settings.metadata, "receipts":session.settings.receipts, "archived_at":session.archived_at,
         "deleted_at": session.deletion.as_ref().map(|deletion| deletion.at),
         "preferences": overview.as_ref().map(|overview| overview.preferences),
+        "role": overview.as_ref().map(|overview| overview.stay.role),
+        "joined_at": overview.as_ref().map(|overview| overview.stay.joined_at),
     })
 }
 
 /// A session with what is in it.
 #[must_use]
 pub fn session(details: &SessionDetails) -> Value {
-    let SessionDetails { summary: head, participants, messages, unseen_messages: _, seq, reading, preferences } =
-        details;
+    let SessionDetails {
+        summary: head,
+        participants,
+        messages,
+        unseen_messages: _,
+        seq,
+        reading,
+        unread_mentions,
+        preferences,
+        stay,
+    } = details;
     let mut value = summary(head);
-    value.as_object_mut().unwrap().retain(|name, _| name != "last_message" && name != "unread_mentions");
+    value.as_object_mut().unwrap().remove("last_message");
     value["read_upto"] = json!(reading.read_upto);
     value["unread"] = json!(reading.unread);
+    value["unread_mentions"] = json!(unread_mentions);
     value["preferences"] = json!(preferences);
+    value["role"] = json!(stay.role);
+    value["joined_at"] = json!(stay.joined_at);
     value["cursor"] = json!(head.cursor);
     value["participants"] = participants.iter().map(participant).collect();
     value["messages"] = messages.iter().map(message).collect();

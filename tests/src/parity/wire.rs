@@ -64,6 +64,14 @@ pub fn of(schema: &str, body: &Value) -> Value {
     }
 }
 
+/// The user whom a body shows beside other things.
+fn user(body: &Value) -> Value {
+    json!({
+        "id": body["user_id"], "?username": body["username"], "?name": body["name"], "?picture": body["avatar_url"],
+        "?is_bot": body["is_bot"],
+    })
+}
+
 fn only(id: &Value) -> Value {
     json!({ "id": id })
 }
@@ -71,7 +79,7 @@ fn only(id: &Value) -> Value {
 /// A message.
 #[must_use]
 pub fn message(body: &Value) -> Value {
-    let sender = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    let sender = user(body);
     tidy(json!({
         "id": body["id"], "session_id": body["session_id"], "seq": body["seq"], "number": body["number"],
         "sender": sender, "role": body["role"], "message_type": body["message_type"], "content": body["content"],
@@ -135,7 +143,7 @@ fn preview(body: &Value) -> Value {
 
 /// A message that waits for approval.
 fn held(body: &Value) -> Value {
-    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    let user = user(body);
     tidy(json!({
         "id": body["id"], "session_id": body["session_id"], "user": user, "role": body["role"],
         "message_type": body["message_type"], "content": body["content"], "reply_to": body["reply_to"],
@@ -147,7 +155,7 @@ fn held(body: &Value) -> Value {
 
 /// A request to join.
 fn join_request(body: &Value) -> Value {
-    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    let user = user(body);
     tidy(json!({
         "session_id": body["session_id"], "user": user, "text": body["text"], "role": body["role"],
         "requested_at": body["requested_at"],
@@ -155,7 +163,7 @@ fn join_request(body: &Value) -> Value {
 }
 
 fn ban(body: &Value) -> Value {
-    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    let user = user(body);
     let banned_by = json!({ "id": body["banned_by"], "?username": body["banned_by_username"] });
     tidy(json!({
         "user": user, "banned_by": banned_by, "reason": body["reason"], "banned_at": body["banned_at"],
@@ -165,7 +173,7 @@ fn ban(body: &Value) -> Value {
 
 fn report(body: &Value) -> Value {
     let reporter = json!({ "id": body["reporter_id"], "?username": body["reporter_username"] });
-    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    let user = user(body);
     let handled_by = json!({ "id": body["handled_by"], "?username": body["handled_by_username"] });
     let handled_by = if body["handled_by"].is_null() { Value::Null } else { handled_by };
     let reported = if body["message"].is_null() { Value::Null } else { message(&body["message"]) };
@@ -188,12 +196,12 @@ fn moderation(body: &Value) -> Value {
 }
 
 fn presence(body: &Value) -> Value {
-    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    let user = user(body);
     tidy(json!({ "user": user, "text": body["text"], "text_until": body["text_until"] }))
 }
 
 fn receipt(body: &Value) -> Value {
-    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    let user = user(body);
     tidy(json!({
         "participant_id": body["participant_id"], "user": user, "is_addressee": body["is_addressee"],
         "delivered": body["delivered"], "read": body["read"],
@@ -208,22 +216,21 @@ fn own_presence(body: &Value) -> Value {
 }
 
 fn blocked(body: &Value) -> Value {
-    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    let user = user(body);
     tidy(json!({ "user": user, "blocked_at": body["blocked_at"] }))
 }
 
 fn reactor(body: &Value) -> Value {
-    let user = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    let user = user(body);
     tidy(json!({ "user": user, "reacted_at": body["reacted_at"] }))
 }
 
 /// A participant.
 #[must_use]
 pub fn participant(body: &Value) -> Value {
-    let person = json!({ "id": body["user_id"], "?username": body["username"], "?name": body["name"] });
+    let person = user(body);
     tidy(json!({
         "id": body["id"], "session_id": body["session_id"], "person": person, "email": body["email"],
-        "is_bot": body["is_bot"],
         "role": body["role"], "is_owner": body["is_owner"], "is_active": body["is_active"],
         "joined_at": body["joined_at"], "created_at": body["created_at"], "is_muted": body["is_muted"],
         "muted_until": body["muted_until"], "metadata": body["metadata"],
@@ -257,6 +264,8 @@ pub fn summary(body: &Value) -> Value {
         "archived_at",
         "deleted_at",
         "preferences",
+        "role",
+        "joined_at",
     ] {
         value[name] = body[name].clone();
     }
@@ -274,7 +283,7 @@ pub fn read_state(body: &Value) -> Value {
 #[must_use]
 pub fn session(body: &Value) -> Value {
     let mut value = summary(body);
-    value.as_object_mut().unwrap().retain(|name, _| name != "last_message" && name != "unread_mentions");
+    value.as_object_mut().unwrap().remove("last_message");
     value["?is_active"] = body["is_active"].clone();
     value["participants"] = list(&body["participants"], participant);
     value["messages"] = list(&body["messages"], message);
@@ -292,7 +301,7 @@ pub fn list(items: &Value, one: fn(&Value) -> Value) -> Value {
 fn person(body: &Value) -> Value {
     json!({
         "id": body["id"], "?username": body["username"], "?name": body["display_name"],
-        "?picture": body["avatar_url"],
+        "?picture": body["avatar_url"], "?is_bot": body["is_bot"],
     })
 }
 

@@ -180,6 +180,13 @@ on_every_store! {
         assert_eq!((&sent["content"], &sent["command"]), (&json!("/deploy api"), &command));
         assert_eq!(socket.expect("message_received").await["data"]["message"]["command"], command);
         add(&a, &session, &bots[1].0).await;
+        // Events and messages tell a bot from a person.
+        let came = socket.expect("user_joined").await["data"]["user"].clone();
+        assert_eq!((&came["id"], &came["is_bot"]), (&json!(bots[1].0), &json!(true)));
+        let path_of_messages = format!("/sessions/{session}/messages");
+        let answered = bots[1].1.post(&path_of_messages, json!({ "content": "Done" })).await.expect(201);
+        assert_eq!((&answered["is_bot"], &sent["is_bot"]), (&json!(true), &json!(false)));
+        assert_eq!(socket.expect("message_received").await["data"]["message"]["is_bot"], json!(true));
         let ambiguous = b.post(&path, invoke.clone()).await.problem(409, "COMMAND_AMBIGUOUS");
         let mut ids: Vec<&str> = bots.iter().map(|(id, _)| id.as_str()).collect();
         ids.sort_unstable();

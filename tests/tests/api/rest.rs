@@ -63,7 +63,7 @@ on_every_store! {
         assert_eq!(
             keys(&made),
             [
-"archived_at", "avatar_url", "created_at", "cursor", "deleted_at", "description", "history_visibility", "id", "is_active", "max_participants", "message_count", "message_lifetime", "messages", "metadata", "owner_username", "participant_count", "participants", "preferences", "read_upto", "receipts", "seq", "session_type", "slow_mode_seconds", "tags", "title", "unread", "updated_at", "user_id",
+"archived_at", "avatar_url", "created_at", "cursor", "deleted_at", "description", "history_visibility", "id", "is_active", "joined_at", "max_participants", "message_count", "message_lifetime", "messages", "metadata", "owner_username", "participant_count", "participants", "preferences", "read_upto", "receipts", "role", "seq", "session_type", "slow_mode_seconds", "tags", "title", "unread", "unread_mentions", "updated_at", "user_id",
             ]
         );
         assert_eq!(made["title"], "General Discussion");
@@ -76,7 +76,7 @@ on_every_store! {
         assert_eq!(
             keys(&made["participants"][0]),
             [
-                "created_at", "id", "is_active", "is_bot", "is_muted", "is_owner", "joined_at", "metadata", "muted_until", "name", "role",
+                "avatar_url", "created_at", "id", "is_active", "is_bot", "is_muted", "is_owner", "joined_at", "metadata", "muted_until", "name", "role",
                 "session_id", "user_id", "username",
             ]
         );
@@ -101,7 +101,7 @@ on_every_store! {
         assert_eq!(
             keys(&sent),
             [
-"attachments", "command", "content", "created_at", "deleted_at", "deleted_by", "edited_at", "forwarded_from", "id", "links", "mentions", "message_type", "metadata", "name", "number", "reactions", "reply_to", "revision", "role", "sender_blocked", "seq", "session_id", "stream", "thread", "thread_root", "user_id", "username",
+"attachments", "avatar_url", "command", "content", "created_at", "deleted_at", "deleted_by", "edited_at", "forwarded_from", "id", "is_bot", "links", "mentions", "message_type", "metadata", "name", "number", "reactions", "reply_to", "revision", "role", "sender_blocked", "seq", "session_id", "stream", "thread", "thread_root", "user_id", "username",
             ]
         );
         assert_eq!((&sent["content"], &sent["role"]), (&json!("Hi everyone! Just joined."), &json!("user")));

@@ -100,7 +100,7 @@ on_every_store! {
         };
         assert_eq!(next("session_created").await["title"], "A room");
         let joined = next("user_joined").await;
-        let person = json!({ "id": "b", "username": "b", "display_name": "Name of b", "avatar_url": null });
+        let person = json!({ "id": "b", "username": "b", "display_name": "Name of b", "avatar_url": null, "is_bot": false });
         assert_eq!((&joined["user"], &joined["role"], &joined["added_by"]), (&person, &json!("MEMBER"), &Value::Null));
         let added = next("user_joined").await;
         assert_eq!((&added["user"]["id"], &added["role"], &added["added_by"]), (&json!("c"), &json!("VIEWER"), &json!("a")));

@@ -22,7 +22,7 @@ use crate::chat::{Chat, read::directory::relists, stream::inbox::arrivals};
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    model::{Event, EventKind, MessageBody, NewEvent, Seq, Session, SessionId, Standing, UserId},
+    model::{Event, EventKind, MessageBody, NewEvent, Seq, Session, SessionId, Standing, Stay, UserId},
     notify::Hint,
     permission::{Action, Denial, Facts, SessionState},
     store::{
@@ -133,6 +133,15 @@ pub(in crate::chat) struct Viewable {
     pub(in crate::chat) session: Arc<Session>,
     /// How the reader stands to it.
     pub(in crate::chat) reader: Option<Arc<ParticipantRecord>>,
+}
+
+impl Viewable {
+    /// The reader's stay. Only participants may view a session.
+    pub(in crate::chat) fn stay(&self) -> Result<Stay> {
+        let stay =
+            |record: &ParticipantRecord| Some(Stay { role: record.standing.role()?, joined_at: record.joined_at });
+        self.reader.as_deref().and_then(stay).ok_or(Error::Denied(Denial::Hidden))
+    }
 }
 
 /// A session's record, which a session of a newer version may forbid to use.

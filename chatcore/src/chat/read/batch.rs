@@ -21,7 +21,8 @@ use crate::{
     limits::Use,
     model::{
         Event, ListPage, Message, MessageId, MessagePage, MessageRevision, MessageWindow, Page, Participant,
-        ParticipantId, Seq, SessionDetails, SessionId, SessionSummary, Standing, UserId,
+        ParticipantId, Preferences, ReadState, Seq, SessionDetails, SessionId, SessionSummary, Standing, Stay,
+        UnreadMentions, UserId,
     },
     permission::{AddressFacts, Denial, may_see_address},
     store::{Head, LogRange, ParticipantRecord},
@@ -56,6 +57,13 @@ enum Roll {
     Open(Viewable),
     /// Both held at the same time.
     Called(Viewable, Vec<Arc<ParticipantRecord>>),
+}
+
+/// What a session is for its reader alone.
+struct Own {
+    reading: ReadState,
+    preferences: Preferences,
+    stay: Stay,
 }
 
 impl Roll {
@@ -230,9 +238,14 @@ impl Chat {
         let sights: Vec<_> = found.iter().flatten().map(|(viewed, ..)| viewed.sight).collect();
         let marks = self.marks(&principal.user_id, sights.iter().map(|sight| sight.session_id)).await?;
         let states = self.states_by(&principal.user_id, &marks, &sights).await?;
+        let mentions = self.mentions_by(&principal.user_id, &states, &sights).await?;
         let found = go_on(found, states.into_iter().zip(&marks), |(viewed, records, events), (state, marks)| {
-            Ok((viewed, records, events, (state?.0, marks.preferences)))
+            let own = Own { reading: state?.0, preferences: marks.preferences, stay: viewed.stay()? };
+            Ok((viewed, records, events, own))
         });
+        let written = |id: &SessionId| mentions.get(id).map_or(0, |(_, written)| *written);
+        let read = |(viewed, ..): &(Viewable, _, _, _)| (viewed.sight, written(&viewed.sight.session_id));
+        let found = self.unless_rewritten(&principal.user_id, found, read).await?;
         let users = found.iter().flatten().flat_map(|(viewed, records, found, _)| {
             let participants = records.iter().map(|record| &record.user_id);
             let senders = found.events.iter().map(|event| &event.actor);
@@ -240,7 +253,8 @@ impl Chat {
         });
         let profiles = self.inner.profiles.find(users.collect()).await?;
         let now = self.inner.clock.now();
-        let details = |(viewed, records, found, (reading, preferences)): (Viewable, _, Paged, _)| {
+        let details = |(viewed, records, found, own): (Viewable, _, Paged, Own)| {
+            let Own { reading, preferences, stay } = own;
             let Viewable { sight: Sight { head, .. }, session, reader: _ } = viewed;
             SessionDetails {
                 summary: summary(Arc::unwrap_or_clone(session), head, &profiles),
@@ -249,7 +263,9 @@ impl Chat {
                 unseen_messages: found.before,
                 seq: head.seq,
                 reading,
+                unread_mentions: mentions.get(&reading.session_id).map_or(UnreadMentions::NONE, |(unread, _)| *unread),
                 preferences,
+                stay,
             }
         };
         Ok(found.into_iter().map(|found| found.map(details)).collect())

@@ -7,7 +7,11 @@ use super::{
     profiles, view,
 };
 use crate::{
-    chat::{Chat, decide::history::Sight, mentions::UnreadPart},
+    chat::{
+        Chat,
+        decide::{govern::Viewable, history::Sight},
+        mentions::UnreadPart,
+    },
     error::{Error, Result},
     model::{Event, Overview, Preferences, ReadState, Seq, SessionId, Unread, UnreadMentions, UserId},
     store::{
@@ -139,40 +143,59 @@ impl Chat {
         Ok(found?.0)
     }
 
-    /// What a user's own lists show of sessions that the user may view. `None` for a log that cannot be read, and for a session that the
-    /// user may not view any more.
-    pub(in crate::chat) async fn overviews(&self, user: &UserId, wanted: &[Sight]) -> Result<Vec<Option<Overview>>> {
-        let marks = self.marks(user, wanted.iter().map(|sight| sight.session_id)).await?;
-        let found = self.states_by(user, &marks, wanted).await?;
-        let part = |(found, sight): (&Result<(ReadState, _)>, &Sight)| {
-            let (ReadState { read_upto, unread, .. }, _) = found.as_ref().ok()?;
+    /// The unread messages that mention a user in sessions of which it is known how far the user has read, each session with the last
+    /// position of which the count tells. A session without an unread message may be left out.
+    pub(in crate::chat) async fn mentions_by(
+        &self,
+        user: &UserId,
+        states: &[Result<(ReadState, Arc<End>)>],
+        wanted: &[Sight],
+    ) -> Result<HashMap<SessionId, (UnreadMentions, Seq)>> {
+        let part = |(state, sight): (&Result<(ReadState, Arc<End>)>, &Sight)| {
+            let (ReadState { read_upto, unread, .. }, _) = state.as_ref().ok()?;
             Some(UnreadPart { sight: *sight, read_upto: *read_upto, has_unread: unread.count > 0 })
         };
-        let parts: Vec<_> = found.iter().zip(wanted).filter_map(part).collect();
-        let mentions = self.unread_mentions(user, &parts).await?;
+        let parts: Vec<_> = states.iter().zip(wanted).filter_map(part).collect();
+        self.unread_mentions(user, &parts).await
+    }
+
+    /// What a user's own lists show of sessions that the user may view. `None` for a log that cannot be read, and for a session that the
+    /// user may not view any more.
+    pub(in crate::chat) async fn overviews(
+        &self,
+        user: &UserId,
+        viewed: &[&Viewable],
+    ) -> Result<Vec<Option<Overview>>> {
+        let wanted: Vec<Sight> = viewed.iter().map(|viewed| viewed.sight).collect();
+        let marks = self.marks(user, wanted.iter().map(|sight| sight.session_id)).await?;
+        let found = self.states_by(user, &marks, &wanted).await?;
+        let mentions = self.mentions_by(user, &found, &wanted).await?;
         let written = |id: &SessionId| mentions.get(id).map_or(0, |(_, written)| *written);
         let seen = |(found, sight): (Result<(ReadState, Arc<End>)>, &Sight)| {
             let (reading, end) = found?;
             // Where the user does not see the newest message, the user sees none.
             Ok((reading, end.last.clone().filter(|last| sight.sees(last.seq))))
         };
-        let found: Vec<Result<_>> = found.into_iter().zip(wanted).map(seen).collect();
+        let found: Vec<Result<_>> = found.into_iter().zip(&wanted).map(seen).collect();
         let revised = |found: &Result<(ReadState, Option<Arc<Event>>)>| {
             found.as_ref().ok().and_then(|(_, last)| last.as_ref().map(|last| last.revised)).unwrap_or(0)
         };
         let read =
-            found.iter().zip(wanted).map(|(found, sight)| (*sight, revised(found).max(written(&sight.session_id))));
+            found.iter().zip(&wanted).map(|(found, sight)| (*sight, revised(found).max(written(&sight.session_id))));
         let decided = self.decided_upto(user, read.collect::<Vec<_>>()).await?;
         let senders = found.iter().flatten().filter_map(|(_, last)| last.as_ref()).map(|last| &last.actor);
         let profiles: HashMap<_, _> = self.inner.profiles.find(senders.collect()).await?;
         #[expect(clippy::type_complexity, reason = "the parts of several lists")]
-        let overview = |((found, decided), marks): ((Result<(ReadState, Option<Arc<Event>>)>, Result<()>), &Marks)| {
+        let overview = |(((found, decided), marks), viewed): (
+            ((Result<(ReadState, Option<Arc<Event>>)>, Result<()>), &Marks),
+            &&Viewable,
+        )| {
             let (reading, last) = found.and_then(|found| decided.map(|()| found)).ok()?;
             let last_message = last.as_ref().and_then(|last| view::message(last, profiles::of(&profiles, &last.actor)));
-            let nothing = UnreadMentions { count: 0, is_exact: true };
-            let unread_mentions = mentions.get(&reading.session_id).map_or(nothing, |(unread, _)| *unread);
-            Some(Overview { last_message, reading, unread_mentions, preferences: marks.preferences })
+            let unread_mentions = mentions.get(&reading.session_id).map_or(UnreadMentions::NONE, |(unread, _)| *unread);
+            let (preferences, stay) = (marks.preferences, viewed.stay().ok()?);
+            Some(Overview { last_message, reading, unread_mentions, preferences, stay })
         };
-        Ok(found.into_iter().zip(decided).zip(&marks).map(overview).collect())
+        Ok(found.into_iter().zip(decided).zip(&marks).zip(viewed).map(overview).collect())
     }
 }

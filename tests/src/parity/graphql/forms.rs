@@ -202,7 +202,10 @@ fn list(items: &Value, one: fn(&Value) -> Value) -> Value {
 }
 
 fn person(user: &Value) -> Value {
-    json!({ "id": user["id"], "?username": user["username"], "?name": user["name"], "?picture": user["picture"] })
+    json!({
+        "id": user["id"], "?username": user["username"], "?name": user["name"], "?picture": user["picture"],
+        "?is_bot": user["isBot"],
+    })
 }
 
 fn lower(name: &Value) -> Value {
@@ -351,7 +354,7 @@ fn presence(node: &Value) -> Value {
 fn participant(node: &Value) -> Value {
     json!({
         "id": node["id"], "session_id": node["sessionId"], "person": person(&node["user"]),
-        "is_bot": node["user"]["isBot"], "email": node["user"]["email"], "role": node["role"], "is_owner": node["isOwner"],
+        "email": node["user"]["email"], "role": node["role"], "is_owner": node["isOwner"],
         "is_active": node["isActive"], "joined_at": node["joinedAt"], "created_at": node["createdAt"],
         "is_muted": node["isMuted"], "muted_until": node["mutedUntil"], "metadata": node["metadata"],
     })
@@ -365,6 +368,7 @@ fn summary(node: &Value) -> Value {
         "updated_at": node["updatedAt"], "participant_count": node["participantCount"],
         "message_count": node["messageCount"], "read_upto": node["readUpto"], "unread": unread(&node["unread"]),
         "unread_mentions": unread(&node["unreadMentions"]), "preferences": preferences(&node["preferences"]),
+        "role": node["role"], "joined_at": node["joinedAt"],
         "last_message": if node["lastMessage"].is_null() { Value::Null } else { message(&node["lastMessage"]) },
     "message_count":node["messageCount"], "slow_mode_seconds":node["slowModeSeconds"], "message_lifetime":node["messageLifetime"], "history_visibility":node["historyVisibility"], "tags":node["tags"], "avatar_url":node["avatarUrl"], "metadata":node["metadata"], "receipts":node["receipts"], "archived_at":node["archivedAt"], "deleted_at":node["deletedAt"],
     })
@@ -388,7 +392,7 @@ fn read_state(node: &Value) -> Value {
 
 fn whole_session(node: &Value) -> Value {
     let mut value = summary(node);
-    value.as_object_mut().unwrap().retain(|name, _| name != "last_message" && name != "unread_mentions");
+    value.as_object_mut().unwrap().remove("last_message");
     value["participants"] = list(&node["participants"]["nodes"], participant);
     value["messages"] = list(&node["messages"]["nodes"], message);
     value["seq"] = node["seq"].clone();
