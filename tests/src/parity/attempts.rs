@@ -312,6 +312,7 @@ fn families() -> Vec<Family> {
         held_sends(),
         Family::exact([None, Some(1), Some(0)].map(|limit| session("listHeldMessages", limited(json!({}), limit))))
             .after_all([(Actor::Member, held_send()), (Actor::Admin, messages::whole_held())]),
+        Family::exact([session("listHeldMessages", json!({}))]).after_all(messages::other_held()),
         held("approveMessage").after_all([(Actor::Member, messages::whole_held())]),
         held("approveMessage").after_all([(Actor::Member, held_send())]),
         held("approveMessage"),

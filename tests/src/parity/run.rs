@@ -25,7 +25,7 @@ use super::{
     room::{Cast, Room},
     stage::{Actor, Stage, State, stages},
     transport::{Call, Subscribed, Transport},
-    world::{HELD, World},
+    world::{World, may_be_held},
 };
 use crate::Backend;
 
@@ -131,7 +131,7 @@ impl Bench {
         let room = match self.prepared.remove(&prepared_by(attempt)) {
             Some(room) => room,
             None => {
-                if attempt.before.iter().any(|(_, action)| action.input["content"] == HELD) {
+                if attempt.before.iter().any(|(_, action)| may_be_held(&action.input)) {
                     // A user may have only so many held messages in one session, and they stand beside its log.
                     self.room = None;
                 }

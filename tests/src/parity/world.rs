@@ -9,7 +9,7 @@ use std::{
 use chatcore::{
     Chat, Clock, Limits, Refusal, SystemClock,
     chat::{BlockingPolicy, MessageDraft, Verdict},
-    model::Content,
+    model::{Content, MessageBody},
     store::ChatStore,
 };
 use chatcore_poem::Options;
@@ -70,9 +70,30 @@ pub const HELD: &str = "hold this";
 /// The text of messages that the policy refuses.
 pub const REFUSED: &str = "refuse this";
 
+/// The text of messages whose copies wait for approval.
+pub const HELD_COPY: &str = "hold this copy";
+/// The data of encrypted messages that wait for approval.
+pub const HELD_DATA: &str = "aG9sZCB0aGlz";
+
+/// Whether a message that is sent with this input, or a copy of it, waits for approval.
+#[must_use]
+pub fn may_be_held(input: &Value) -> bool {
+    let text = input.to_string();
+    text.contains(HELD) || text.contains(HELD_DATA)
+}
+
 fn reviewed(draft: &MessageDraft) -> Verdict {
-    match &draft.body.content {
-        Content::Text(text) if text == HELD => Verdict::Hold(Some("it says so".to_owned())),
+    let MessageBody { content, origin, command, .. } = &draft.body;
+    let is_held = match content {
+        Content::Text(text) if text == HELD_COPY => origin.is_some(),
+        Content::Text(text) => text == HELD || (command.is_some() && text.ends_with(HELD)),
+        Content::Encrypted(encrypted) => encrypted.encrypted_data == HELD_DATA,
+        Content::Deleted => false,
+    };
+    if is_held {
+        return Verdict::Hold(Some("it says so".to_owned()));
+    }
+    match content {
         Content::Text(text) if text == REFUSED => Verdict::Refuse(Refusal::new("SAID_SO", "say something else")),
         Content::Text(_) | Content::Encrypted(_) | Content::Deleted => Verdict::Allow,
     }

@@ -65,7 +65,8 @@ const HEADS: &[Row] = &[
         Probe, "400 probe", &["code: VALIDATION_INVALID_FORMAT"]),
     ("9112 3.2", "no Host on REST", "GET /api/chat/sessions HTTP/1.1\r\n<A>\r\n", Probe, "400 probe", &[]),
     ("9112 3.2", "no Host below no path", "GET /nowhere HTTP/1.1\r\n\r\n", Probe, "400 probe", &[]),
-    ("9112 3.2", "HTTP/1.0 without Host", "GET /docs HTTP/1.0\r\n\r\n", Probe, "200 end", &[]),
+    // Without a body: the server closes after it, and a close cuts off what the client has not yet taken of a long one.
+    ("9112 3.2", "HTTP/1.0 without Host", "HEAD /docs HTTP/1.0\r\n\r\n", Probe, "200 end", &[]),
     ("9112 3.2", "HTTP/1.0 with two Hosts", "GET /docs HTTP/1.0\r\n<H><H>\r\n", Probe, "400 end", &[]),
     ("9112 3.2.2", "an absolute target", "GET http://x/docs HTTP/1.1\r\n<H>\r\n", Probe, "200 probe", &[]),
     ("9112 3.2.2", "an absolute target of another host", "GET http://y/docs HTTP/1.1\r\n<H>\r\n",

@@ -250,6 +250,19 @@ pub(super) fn whole_held() -> Action {
     session("sendMessage", beside)
 }
 
+/// Messages of other kinds that the policy of the world holds: a reply, an encrypted one, a command and a copy.
+pub(super) fn other_held() -> [(Actor, Action); 5] {
+    let encrypted = json!({ "encrypted_data": world::HELD_DATA, "iv": "aXY=", "key_version": 3 });
+    [
+        session("sendMessage", json!({ "content": world::HELD, "reply_to": id_of(Which::First) })),
+        session("sendMessage", json!({ "content": encrypted })),
+        session("invokeCommand", json!({ "name": "help", "bot_id": "viewer", "arguments": world::HELD })),
+        session("sendMessage", json!({ "content": world::HELD_COPY })),
+        forward(Which::Last),
+    ]
+    .map(|action| (Actor::Member, action))
+}
+
 /// A message that mentions everybody and two users.
 pub(super) fn mention() -> Action {
     let users = ["member", "viewer"];

@@ -40,7 +40,7 @@ pub(super) fn moderation() -> Vec<Family> {
     let people = ["peer", "owner", "admin", "viewer", "left", "removed", "stranger", GHOST];
     let states = ["IN_REVIEW", "RESOLVED", "DISMISSED", "OPEN"];
     let changes = [
-        json!({ "state": "RESOLVED", "note": "Warned", "revision": 1 }),
+        json!({ "state": "RESOLVED", "note": "Warned" }),
         json!({ "state": "RESOLVED", "revision": 7 }),
         json!({ "state": "DISMISSED", "note": "x".repeat(501) }),
     ];
