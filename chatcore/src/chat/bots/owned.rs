@@ -50,7 +50,7 @@ impl Chat {
     }
 
     /// Whether a user is a bot.
-    pub(super) async fn is_bot(&self, user: &UserId) -> Result<bool> {
+    pub(in crate::chat) async fn is_bot(&self, user: &UserId) -> Result<bool> {
         let standings = &self.inner.standings;
         Ok(standings.get(user).await?.standing.is_bot || standings.fresh(user).await?.standing.is_bot)
     }
