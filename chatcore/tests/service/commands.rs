@@ -233,7 +233,7 @@ async fn a_command_that_was_held_is_still_a_command() {
         Content::Text(text) if text.contains("hold") => Verdict::Hold(None),
         Content::Text(_) | Content::Encrypted(_) | Content::Deleted => Verdict::Allow,
     };
-    let chat = Chat::builder(MemoryStore::new()).message_policy(BlockingPolicy(held)).build();
+    let chat = Chat::builder(MemoryStore::new()).message_policy(BlockingPolicy::new(held)).build();
     let (alice, bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[&bob]).await;
     let bot = bot(&chat, &alice, id, &["deploy"]).await;
