@@ -1,5 +1,7 @@
 //! Bots and their tokens: who owns them, what a token is good for, and when it ends.
 
+#[path = "bots/owners.rs"]
+mod owners;
 #[path = "bots/scheduled.rs"]
 mod scheduled;
 
