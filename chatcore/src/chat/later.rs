@@ -47,13 +47,14 @@ fn draft(session_id: SessionId, text: &DraftText) -> Draft {
 impl Chat {
     /// Has a message sent at a time. The message is kept in the store, so it is sent after a restart, too, by any process, and once. It is
     /// sent by the right that its sender has then: it is cancelled where the sender may not send, or has left the session meanwhile, also
-    /// where the sender is back, and where a bot scheduled it with a token that counts no longer. It comes up to [`due_interval`](crate::Limits::due_interval) late, and later where no process runs.
+    /// where the sender is back, and where a bot scheduled it with a token that counts no longer. It comes up to
+    /// [`due_interval`](crate::Limits::due_interval) late, and later where no process runs.
     ///
     /// # Errors
-    /// Those of [`send`](Self::send) but for client ids, and the message that it answers, which are checked when the message is sent: a message whose client id the sender
-    /// has used is not sent again. [`OutOfScope`](Error::OutOfScope) for a caller with a scope; [`Error::Invalid`] for a time that is over, or later than
-    /// [`schedule_ahead`](crate::Limits::schedule_ahead); [`LimitExceeded`](Error::LimitExceeded) beyond
-    /// [`scheduled_messages`](crate::Limits::scheduled_messages).
+    /// Those of [`send`](Self::send) but for client ids, and the message that it answers, which are checked when the message is sent: a
+    /// message whose client id the sender has used is not sent again. [`OutOfScope`](Error::OutOfScope) for a caller with a scope;
+    /// [`Error::Invalid`] for a time that is over, or later than [`schedule_ahead`](crate::Limits::schedule_ahead);
+    /// [`LimitExceeded`](Error::LimitExceeded) beyond [`scheduled_messages`](crate::Limits::scheduled_messages).
     pub async fn schedule_message(
         &self,
         principal: &Principal,
