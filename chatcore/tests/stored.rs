@@ -495,6 +495,7 @@ fn other_values() -> Vec<(String, Key, Value)> {
         client_id: ClientId::new("later").expect("an id"),
         send_at: at(9),
         created_at: at(1),
+        bot_token: Some(LoginId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_000a))),
     };
     let written = |is_shared| StreamedText {
         id: scheduled_id,

@@ -223,9 +223,7 @@ impl Accounts {
             }
         }
         self.inner.chat.forget_blocks(user).await?;
-        let bots = self.inner.chat.delete_bots_of(user).await;
-        let is_left = requests.is_err() || bots.is_err();
-        if is_left || !claim.erasure.left.is_empty() || matches!(pictures, Erased::Failed) {
+        if requests.is_err() || !claim.erasure.left.is_empty() || matches!(pictures, Erased::Failed) {
             return self.put_off(claim).await;
         }
         let done = Erasures { user: user.clone() }.remove().at(claim.version);

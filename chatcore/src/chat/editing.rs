@@ -343,7 +343,8 @@ impl Chat {
             users: edit.mentions.clone().unwrap_or(kept.users),
             everybody: edit.mentions_everybody.unwrap_or(kept.everybody),
         };
-        let addressed = self.addressed(principal, &target.known, &body.content, &beside).await?;
+        let changed = Some(target.event.seq);
+        let addressed = self.addressed(principal, &target.known, &body.content, &beside, changed).await?;
         let mut entries = addressed.changes(&target.event, &target.body.mentions);
         entries.extend(self.named_by_edit(&target.event, &target.body, &addressed).await?);
         let (links, mentions) = (links(&body.content), addressed.mentions);

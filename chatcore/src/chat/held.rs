@@ -22,8 +22,8 @@ use crate::{
     identity::Principal,
     limits::Use,
     model::{
-        HeldId, HeldMessage, ListPage, Message, MessageId, ModerationAction, Origin, Page, ParticipantId, SessionId,
-        UserId,
+        HeldId, HeldMessage, ListPage, Message, MessageCommand, MessageId, ModerationAction, Origin, Page,
+        ParticipantId, SessionId, UserId,
     },
     permission::{Action, Denial, Facts, SessionState},
     store::{
@@ -137,8 +137,8 @@ impl Chat {
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`HeldMessageNotFound`](Error::HeldMessageNotFound) for a message that was approved or
     /// rejected, and for the caller's own; [`AuthorCannotSend`](Error::AuthorCannotSend) when the author may not send any more; those of
-    /// [`send`](Self::send) for the message; [`CommandNotFound`](Error::CommandNotFound) when the bot of its command has left. The message stays held where
-    /// it cannot be sent, and can be rejected.
+    /// [`send`](Self::send) for the message; [`CommandNotFound`](Error::CommandNotFound) when the bot of its command has left, or offers
+    /// the command no longer. The message stays held where it cannot be sent, and can be rejected.
     pub async fn approve_message(&self, principal: &Principal, session: SessionId, id: HeldId) -> Result<Message> {
         use_case!("approve_message", session, async move {
             self.enter(principal, Use::Request).await?;
@@ -161,7 +161,7 @@ impl Chat {
             let saying = Saying::approved(session, id, approved.clone())?;
             let claim = saying.claim(session, &author.user_id);
             let fingerprint = saying.fingerprint().map(str::to_owned);
-            let answer = match self.say(&author, session, saying).await {
+            let answer = match self.say_approved(&author, session, saying).await {
                 Ok(sent) => self.seen_in(principal, sent).await,
                 // The message may be sent. Another approval finds out.
                 Err(error @ (Error::OutcomeUnknown | Error::Unavailable)) => return Err(error),
@@ -185,6 +185,14 @@ impl Chat {
             self.without(session, writes, |entry| entry.id == id).await?;
             answer
         })
+    }
+
+    /// Sends an approved message. The bot of its command may have changed its list since the command was invoked.
+    async fn say_approved(&self, author: &Principal, session: SessionId, saying: Saying) -> Result<Message> {
+        if let Some(MessageCommand { name, bot_id }) = saying.body().command.clone() {
+            self.bot_with(session, &name, Some(bot_id)).await?;
+        }
+        self.say(author, session, saying).await
     }
 
     /// A message as the moderator sees it who approved it: the place of its origin only where the moderator may view it.

@@ -47,13 +47,14 @@ fn draft(session_id: SessionId, text: &DraftText) -> Draft {
 impl Chat {
     /// Has a message sent at a time. The message is kept in the store, so it is sent after a restart, too, by any process, and once. It is
     /// sent by the right that its sender has then: it is cancelled where the sender may not send, or has left the session meanwhile, also
-    /// where the sender is back. It comes up to [`due_interval`](crate::Limits::due_interval) late, and later where no process runs.
+    /// where the sender is back, and where a bot scheduled it with a token that counts no longer. It comes up to
+    /// [`due_interval`](crate::Limits::due_interval) late, and later where no process runs.
     ///
     /// # Errors
-    /// Those of [`send`](Self::send) but for client ids, and the message that it answers, which are checked when the message is sent: a message whose client id the sender
-    /// has used is not sent again. [`Error::Invalid`] for a time that is over, or later than
-    /// [`schedule_ahead`](crate::Limits::schedule_ahead); [`LimitExceeded`](Error::LimitExceeded) beyond
-    /// [`scheduled_messages`](crate::Limits::scheduled_messages).
+    /// Those of [`send`](Self::send) but for client ids, and the message that it answers, which are checked when the message is sent: a
+    /// message whose client id the sender has used is not sent again. [`OutOfScope`](Error::OutOfScope) for a caller with a scope;
+    /// [`Error::Invalid`] for a time that is over, or later than [`schedule_ahead`](crate::Limits::schedule_ahead);
+    /// [`LimitExceeded`](Error::LimitExceeded) beyond [`scheduled_messages`](crate::Limits::scheduled_messages).
     pub async fn schedule_message(
         &self,
         principal: &Principal,
@@ -61,7 +62,8 @@ impl Chat {
         schedule: ScheduleMessage,
     ) -> Result<ScheduledMessage> {
         use_case!("schedule_message", id, async move {
-            self.enter(principal, Use::Message).await?;
+            // With a scope, the caller could neither see the message in the list nor cancel it.
+            self.enter_unscoped(principal, Use::Message).await?;
             let ScheduleMessage { message, send_at } = schedule;
             let SendMessage { body, client_id, reply_to, mentions, mentions_everybody } = message;
             let body = body.given();
@@ -85,6 +87,7 @@ impl Chat {
                 None => ClientId::new(format!("scheduled:{scheduled_id}")).map_err(|_| Error::Internal)?,
             };
             let reply_to = reply_to.map(|message| message.seq);
+            let bot_token = if self.is_bot(&principal.user_id).await? { principal.login_id } else { None };
             let scheduled = Scheduled {
                 session: id,
                 stay,
@@ -95,6 +98,7 @@ impl Chat {
                 client_id,
                 send_at,
                 created_at: now,
+                bot_token,
             };
             let answer = shown(scheduled_id, &scheduled);
             let (user, task) =

@@ -144,7 +144,8 @@ pub(in crate::chat) struct UnreadPart {
 }
 
 impl Chat {
-    /// The mentions of a message, as of facts that its commit checks. A text without a name reads nothing.
+    /// The mentions of a message, as of facts that its commit checks. A text without a name reads nothing. A message that is changed has its
+    /// position already, and does not name users who do not see it.
     ///
     /// # Errors
     /// [`LimitExceeded`](Error::LimitExceeded) where everybody is named beside the text of a message in a session with more than
@@ -155,6 +156,7 @@ impl Chat {
         known: &Known,
         content: &Content,
         beside: &Beside,
+        changed: Option<Seq>,
     ) -> Result<Addressed> {
         let text = Named::of(content);
         if text.is_none() && *beside == Beside::default() {
@@ -206,10 +208,13 @@ impl Chat {
         }
         let mut everybody = if mentions_everybody(&found) { present } else { Vec::new() };
         // A name of a user whom a block keeps apart from the author is text.
-        let apart = self.apart_from(&principal.user_id, named(&found).into_iter().chain(&everybody)).await?;
-        if !apart.is_empty() {
-            found.retain(|mention| mention.user.as_ref().is_none_or(|user| !apart.contains(user)));
-            everybody.retain(|user| !apart.contains(user));
+        let mut unnamed = self.apart_from(&principal.user_id, named(&found).into_iter().chain(&everybody)).await?;
+        if let Some(seq) = changed {
+            unnamed.extend(self.blind(session, seq, named(&found).into_iter().chain(&everybody)).await?);
+        }
+        if !unnamed.is_empty() {
+            found.retain(|mention| mention.user.as_ref().is_none_or(|user| !unnamed.contains(user)));
+            everybody.retain(|user| !unnamed.contains(user));
         }
         Ok(Addressed { mentions: found, everybody })
     }

@@ -79,7 +79,7 @@ pub(crate) use decide::metering::refused;
 pub use decide::{
     metering::{Metered, PaidRequest},
     policy::{Attempt, Operation, Policy},
-    review::{BlockingPolicy, MessageDraft, MessagePolicy, OnFailure, Verdict},
+    review::{BLOCKING_REVIEWS, BlockingPolicy, MessageDraft, MessagePolicy, OnFailure, Verdict},
 };
 pub use directs::{GROUP_USERS_MAX, GROUP_USERS_MIN, Started};
 pub use editing::EditMessage;

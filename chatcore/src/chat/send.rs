@@ -420,7 +420,7 @@ impl Chat {
                 // A copy mentions nobody.
                 Right::Participant | Right::Stay(_) if saying.body.origin.is_some() => Addressed::default(),
                 Right::Participant | Right::Stay(_) => {
-                    match self.addressed(principal, &known, &saying.body.content, &saying.beside).await {
+                    match self.addressed(principal, &known, &saying.body.content, &saying.beside, None).await {
                         // A denial is never given from cached facts.
                         Err(Error::Denied(_)) if freshness == Freshness::Cached => {
                             freshness = Freshness::Fresh;

@@ -255,10 +255,11 @@ impl Chat {
     }
 
     /// Deletes an account: the user is refused with [`AccountDeleted`](Error::AccountDeleted), for good, and removed from every
-    /// session as by [`ban_account`](Self::ban_account). The user's messages stay.
+    /// session as by [`ban_account`](Self::ban_account). The user's messages stay. The user's bots are deleted, as by
+    /// [`delete_bot`](Self::delete_bot).
     ///
     /// # Errors
-    /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the account is deleted and the removals are not done yet.
+    /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the account is deleted and the rest is not done yet.
     pub async fn delete_account(&self, user: &UserId, by: &UserId) -> Result<()> {
         let task = DepartureTask::Remove { by: by.clone(), reason: RemovalReason::AccountDeleted };
         self.change_and_depart(user, &task, |draft| Some(draft.delete()), None).await

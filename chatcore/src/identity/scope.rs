@@ -7,9 +7,9 @@ use crate::{model::SessionId, permission::ActionKind};
 /// Narrows what a caller may do, whatever the caller's user may do. It only forbids.
 ///
 /// A caller with a scope acts in sessions: a use case that belongs to no session, or to no action, is refused with
-/// [`OutOfScope`](crate::Error::OutOfScope). That includes the caller's settings, drafts, blocks and account, the creation of sessions
-/// and of bots, and the administration. Lists of the caller's sessions and mentions, and the stream of all sessions, show sessions in the scope
-/// in which the scope allows [`View`](ActionKind::View). [`Chat::me`](crate::Chat::me) is always allowed.
+/// [`OutOfScope`](crate::Error::OutOfScope). That includes the caller's settings, drafts, scheduled messages, blocks and account,
+/// the creation of sessions and of bots, and the administration. Lists of the caller's sessions and mentions, and the stream of all sessions,
+/// show sessions in the scope in which the scope allows [`View`](ActionKind::View). [`Chat::me`](crate::Chat::me) is always allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scope {
     /// The sessions; `None` for all.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{from_json, to_json};
 use crate::{
-    model::{ClientId, Content, HeldId, MessageBody, ParticipantId, ScheduledId, Seq, SessionId, UserId},
+    model::{ClientId, Content, HeldId, LoginId, MessageBody, ParticipantId, ScheduledId, Seq, SessionId, UserId},
     store::{Json, Part, StoredValue},
 };
 
@@ -33,6 +33,9 @@ pub struct Scheduled {
     pub send_at: DateTime<Utc>,
     /// When it was scheduled.
     pub created_at: DateTime<Utc>,
+    /// The token with which a bot scheduled it. Without that token, it is not sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bot_token: Option<LoginId>,
 }
 
 /// Work that is done at a time, by any process.

@@ -1,12 +1,17 @@
 //! Bots and their tokens: who owns them, what a token is good for, and when it ends.
 
+#[path = "bots/owners.rs"]
+mod owners;
+#[path = "bots/scheduled.rs"]
+mod scheduled;
+
 use std::time::Duration;
 
 use chatcore::{
     Authenticator, Chat, Code, Error, Limits, MemoryStore, Principal, RateLimits, TestClock,
     chat::{
         AllDelivery, BanAccount, CreateBotToken, CreateSession, Delivery, MAX_BOT_TOKENS, MAX_BOTS, MessagesOf,
-        Position, SendMessage, SetPresence, Start,
+        Position, ScheduleMessage, SendMessage, SetPresence, Start,
     },
     identity::{BotAuthenticator, NoTokens, Scope},
     model::{
@@ -378,6 +383,8 @@ async fn a_scope_narrows_sessions_and_actions() {
         assert_eq!(chat.block_user(scoped, &alice.user_id).await.unwrap_err(), refused);
         assert_eq!(chat.set_draft(scoped, here, Content::Text("x".into())).await.unwrap_err(), refused);
         assert_eq!(chat.drafts(scoped, Page::FIRST).await.unwrap_err(), refused);
+        let later = ScheduleMessage { message: SendMessage::text("x"), send_at: chat.now() + TimeDelta::hours(1) };
+        assert_eq!(chat.schedule_message(scoped, here, later).await.unwrap_err(), refused);
         assert_eq!(chat.scheduled_messages(scoped, Page::FIRST).await.unwrap_err(), refused);
         assert_eq!(chat.set_presence(scoped, SetPresence::default()).await.unwrap_err(), refused);
         assert_eq!(chat.user_settings(scoped).await.unwrap_err(), refused);

@@ -233,7 +233,7 @@ async fn a_command_that_was_held_is_still_a_command() {
         Content::Text(text) if text.contains("hold") => Verdict::Hold(None),
         Content::Text(_) | Content::Encrypted(_) | Content::Deleted => Verdict::Allow,
     };
-    let chat = Chat::builder(MemoryStore::new()).message_policy(BlockingPolicy(held)).build();
+    let chat = Chat::builder(MemoryStore::new()).message_policy(BlockingPolicy::new(held)).build();
     let (alice, bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[&bob]).await;
     let bot = bot(&chat, &alice, id, &["deploy"]).await;
@@ -243,6 +243,11 @@ async fn a_command_that_was_held_is_still_a_command() {
     chat.remove_participant(&alice, id, &bot.user_id).await.unwrap();
     assert_eq!(chat.approve_message(&alice, id, waiting.id).await.unwrap_err(), Error::CommandNotFound);
     chat.add_participant(&alice, id, add(bot.user_id.as_str(), Some(ParticipantRole::Member))).await.unwrap();
+    // The bot offers something else by now, and another bot has the command.
+    chat.set_commands(&bot, offered(&["status"])).await.unwrap();
+    self::bot(&chat, &alice, id, &["deploy"]).await;
+    assert_eq!(chat.approve_message(&alice, id, waiting.id).await.unwrap_err(), Error::CommandNotFound);
+    chat.set_commands(&bot, offered(&["status", "deploy"])).await.unwrap();
     let sent = chat.approve_message(&alice, id, waiting.id).await.unwrap();
     assert_eq!((text_of(&sent), sent.body.command.clone()), ("/deploy hold", command("deploy", &bot)));
     assert_eq!(chat.invoke_command(&bob, id, once()).await.unwrap().id, sent.id);

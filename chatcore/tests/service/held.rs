@@ -8,6 +8,8 @@ mod approvals;
 mod drafts;
 #[path = "held/limits.rs"]
 mod limits;
+#[path = "held/failing.rs"]
+mod failing;
 #[path = "held/removals.rs"]
 mod removals;
 #[path = "held/seen.rs"]
@@ -55,13 +57,18 @@ fn obedient(draft: &MessageDraft) -> Verdict {
 }
 
 fn chat_by(policy: impl MessagePolicy, on_failure: OnFailure) -> Chat {
-    let limits = Limits { rates: RateLimits::off(), policy_timeout: Duration::from_millis(300), ..Limits::default() };
+    chat_within(Duration::from_millis(300), policy, on_failure)
+}
+
+/// The same with another time limit of reviews.
+fn chat_within(policy_timeout: Duration, policy: impl MessagePolicy, on_failure: OnFailure) -> Chat {
+    let limits = Limits { rates: RateLimits::off(), policy_timeout, ..Limits::default() };
     let builder = Chat::builder(MemoryStore::new()).limits(limits);
     builder.message_policy(policy).on_message_policy_failure(on_failure).build()
 }
 
 fn chat() -> Chat {
-    chat_by(BlockingPolicy(obedient), OnFailure::Refuse)
+    chat_by(BlockingPolicy::new(obedient), OnFailure::Refuse)
 }
 
 async fn texts(chat: &Chat, who: &Principal, id: SessionId) -> Vec<String> {
@@ -167,7 +174,7 @@ async fn a_retry_is_one_message_whatever_the_policy_says() {
     let verdicts = Arc::new(AtomicUsize::new(0));
     let policy = {
         let verdicts = Arc::clone(&verdicts);
-        BlockingPolicy(move |_: &MessageDraft| match verdicts.load(Ordering::SeqCst) {
+        BlockingPolicy::new(move |_: &MessageDraft| match verdicts.load(Ordering::SeqCst) {
             0 => Verdict::Allow,
             1 => Verdict::Hold(None),
             _ => Verdict::Refuse(Refusal::new("NO", "no")),
@@ -243,64 +250,6 @@ async fn an_edit_is_reviewed_and_cannot_wait() {
     // A retry of the edit is no second one.
     let again = chat.edit_message(&alice, sent.id, EditMessage::text("change")).await.unwrap();
     assert_eq!(again.revision, edited.revision);
-}
-
-struct Hanging;
-
-#[chatcore::async_trait]
-impl MessagePolicy for Hanging {
-    async fn review(&self, draft: &MessageDraft) -> Verdict {
-        if draft.session.title == "Slow" { std::future::pending().await } else { Verdict::Allow }
-    }
-}
-
-#[tokio::test]
-async fn a_review_that_fails_has_the_stated_outcome() {
-    for (on_failure, outcome) in [
-        (OnFailure::Refuse, Some(Error::Unavailable)),
-        (OnFailure::Allow, None),
-        (OnFailure::Hold, Some(Error::MessageHeld)),
-    ] {
-        let panics = chat_by(BlockingPolicy(obedient), on_failure);
-        let late = chat_by(
-            BlockingPolicy(|_: &MessageDraft| {
-                std::thread::sleep(Duration::from_secs(2));
-                Verdict::Allow
-            }),
-            on_failure,
-        );
-        let hangs = chat_by(BlockingPolicy(obedient), on_failure);
-        for chat in [panics, late, hangs] {
-            let (alice, bob) = (user("alice"), user("bob"));
-            let id = room(&chat, &alice, &[&bob]).await;
-            let sent = chat.send(&bob, id, text("panic")).await;
-            assert_eq!(sent.err(), outcome, "{on_failure:?}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_review_that_hangs_keeps_no_other_session_waiting() {
-    let chat = chat_by(Hanging, OnFailure::Refuse);
-    let alice = user("alice");
-    let slow = chatcore::chat::CreateSession::titled("Slow");
-    let slow = chat.create_session(&alice, slow).await.unwrap().summary.session.id;
-    let quick = room(&chat, &alice, &[]).await;
-    let hanging = (0..50).map(|_| chat.send(&alice, slow, text("x")).boxed());
-    let mut hanging = futures_util::future::join_all(hanging);
-    let others = async {
-        for n in 0..200 {
-            say(&chat, &alice, quick, &n.to_string()).await;
-        }
-    };
-    // All of these are over before one of the others is.
-    tokio::select! {
-        biased;
-        answers = &mut hanging => panic!("{answers:?}"),
-        () = others => {}
-    }
-    assert!(hanging.await.iter().all(|answer| *answer == Err(Error::Unavailable)));
-    assert_eq!(texts(&chat, &alice, slow).await, [""; 0]);
 }
 
 #[tokio::test]

@@ -367,8 +367,10 @@ fn obedient(draft: &MessageDraft) -> Verdict {
 
 #[tokio::test]
 async fn the_message_policy_reviews_what_a_webhook_posts() {
-    let chat =
-        Chat::builder(MemoryStore::new()).rates(RateLimits::off()).message_policy(BlockingPolicy(obedient)).build();
+    let chat = Chat::builder(MemoryStore::new())
+        .rates(RateLimits::off())
+        .message_policy(BlockingPolicy::new(obedient))
+        .build();
     let alice = user("alice");
     let id = room(&chat, &alice, &[]).await;
     let CreatedIncomingWebhook { webhook, token } = hook(&chat, &alice, id).await;

@@ -110,7 +110,7 @@ impl World {
         let (store, folder) = backend.open().await;
         let clock = Ticking::default();
         let chat = Chat::builder(Arc::clone(&store)).clock(clock.clone()).limits(limits);
-        let chat = chat.message_policy(BlockingPolicy(reviewed)).build();
+        let chat = chat.message_policy(BlockingPolicy::new(reviewed)).build();
         // Who follows a session reads nothing while others act, and somebody reads it on many connections.
         let options = Options { ping_interval: Duration::from_secs(3600), sockets_per_user: 100, ..Options::default() };
         let server = Server::over_with(chat, options).await;

@@ -198,7 +198,12 @@ impl Chat {
     }
 
     /// The bot in a session that has a command.
-    async fn bot_with(&self, session: SessionId, name: &CommandName, bot: Option<UserId>) -> Result<UserId> {
+    pub(in crate::chat) async fn bot_with(
+        &self,
+        session: SessionId,
+        name: &CommandName,
+        bot: Option<UserId>,
+    ) -> Result<UserId> {
         let bots = match bot {
             // The send decides whether the bot is in the session.
             Some(bot) => vec![bot],

@@ -10,7 +10,7 @@ use crate::{
     chat::{Chat, decide::caller::check, read::profiles::is_younger},
     error::{Error, Result},
     identity::{Principal, Scope},
-    model::{BotSecret, UserId},
+    model::{BotSecret, LoginId, UserId},
     permission::ActionKind,
     store::{BotTokenRecord, BotTokenUse, BotTokenUses, BotTokens, Bots, Change, ChatStoreExt as _, TypedKey as _},
 };
@@ -74,13 +74,29 @@ impl Chat {
         if principal.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::TokenInvalid);
         }
+        self.check_bot(principal, owner, now).await?;
+        Ok(principal.clone())
+    }
+
+    /// The bot that used a token before. It gets the same answer where the token is wrong, over or revoked by now.
+    pub(in crate::chat) async fn bot_of_login(&self, bot: &UserId, login: LoginId) -> Result<Principal> {
+        let now = self.inner.clock.now();
+        let record = self.inner.store.get(&Bots { bot: bot.clone() }).await?.ok_or(Error::TokenInvalid)?.value;
+        let found = record.tokens.iter().find(|token| token.id == login && !is_over(token, now));
+        let principal = caller(bot.clone(), found.ok_or(Error::TokenInvalid)?);
+        self.check_bot(&principal, &record.owner, now).await?;
+        Ok(principal)
+    }
+
+    /// Refuses a token whose bot may not act, or whose bot has an owner that may not.
+    async fn check_bot(&self, principal: &Principal, owner: &UserId, now: DateTime<Utc>) -> Result<()> {
         let standing = self.inner.standings.get(&principal.user_id).await?.standing;
         let of_owner = self.inner.standings.get(owner).await?.standing;
         // Whatever ended the bot or its owner, the token is not valid.
         if check(&standing, principal, now).is_err() || !of_owner.may_enter(now) {
             return Err(Error::TokenInvalid);
         }
-        Ok(principal.clone())
+        Ok(())
     }
 
     async fn known_token(&self, digest: &str, now: DateTime<Utc>) -> Result<Arc<KnownToken>> {

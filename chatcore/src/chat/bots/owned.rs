@@ -50,7 +50,7 @@ impl Chat {
     }
 
     /// Whether a user is a bot.
-    pub(super) async fn is_bot(&self, user: &UserId) -> Result<bool> {
+    pub(in crate::chat) async fn is_bot(&self, user: &UserId) -> Result<bool> {
         let standings = &self.inner.standings;
         Ok(standings.get(user).await?.standing.is_bot || standings.fresh(user).await?.standing.is_bot)
     }
@@ -133,7 +133,8 @@ impl Chat {
         })
     }
 
-    async fn remove_bot(&self, owner: &UserId, bot: &UserId) -> Result<()> {
+    /// Deletes a bot of an owner who wants that, or whose account is deleted. The same again goes on.
+    pub(in crate::chat) async fn remove_bot(&self, owner: &UserId, bot: &UserId) -> Result<()> {
         // First, so that the bot is never without an owner. A bot cannot own another one, so this goes no deeper.
         Box::pin(self.delete_account(bot, owner)).await?;
         for _ in self.turns() {
@@ -160,7 +161,7 @@ impl Chat {
         found.filter(|found| found.value.owner == principal.user_id).ok_or(Error::BotNotFound)
     }
 
-    async fn bots_of(&self, owner: &UserId) -> Result<Vec<UserId>, StoreError> {
+    pub(in crate::chat) async fn bots_of(&self, owner: &UserId) -> Result<Vec<UserId>, StoreError> {
         let found = self.inner.store.get(&OwnedBots { owner: owner.clone() }).await?;
         Ok(found.map(|found| found.value.bots.iter().map(|owned| owned.id.clone()).collect()).unwrap_or_default())
     }
@@ -177,18 +178,6 @@ impl Chat {
         if let Err(error) = silenced.await {
             tracing::warn!(%owner, %error, "the connections of a user's bots could not be ended");
         }
-    }
-
-    /// Deletes the bots of a user whose account is deleted.
-    ///
-    /// # Errors
-    /// Those of the store. The same again goes on.
-    #[cfg(feature = "accounts")]
-    pub(crate) async fn delete_bots_of(&self, owner: &UserId) -> Result<()> {
-        for bot in self.bots_of(owner).await? {
-            self.remove_bot(owner, &bot).await?;
-        }
-        Ok(())
     }
 
     /// A user's bots, for the export of the user's data.

@@ -1,4 +1,4 @@
-//! Takes a user out of all sessions, and gives sessions their owner back: one guarded commit in each session.
+//! Takes a user out of all sessions, and gives sessions their owner back: one guarded commit in each session. Deletes the bots of a deleted user.
 //!
 //! The work is a record that is written together with the user's standing. The process that wrote it works at once; where it ends
 //! before it is done, any other process continues.
@@ -107,7 +107,7 @@ impl Chat {
         }
     }
 
-    /// Does the work, and removes the record. The version of the record where it is still there.
+    /// Does the work, deletes the bots of a deleted user, and removes the record. The version of the record where it is still there.
     async fn work(&self, user: &UserId, task: &DepartureTask, version: Version) -> Result<Option<Version>> {
         let key = Departures { user: user.clone() };
         let (mut version, mut after, mut left) = (version, None, None);
@@ -134,6 +134,20 @@ impl Chat {
             after = sessions.last().copied();
             if (sessions.len() as u64) < PAGE {
                 break;
+            }
+            match self.lease(&key, task, version).await? {
+                Some(renewed) => version = renewed,
+                None => return Ok(None),
+            }
+        }
+        // Of the standing and not of the task: a ban of a deleted user replaces the task.
+        let is_deleted = matches!(task, DepartureTask::Remove { .. })
+            && self.inner.standings.fresh(user).await?.standing.deleted_at.is_some();
+        let bots = if is_deleted { self.bots_of(user).await? } else { Vec::new() };
+        for bot in bots {
+            if let Err(error) = self.remove_bot(user, &bot).await {
+                tracing::warn!(%bot, %error, "the deletion of a deleted user's bot is left for later");
+                left = Some(error);
             }
             match self.lease(&key, task, version).await? {
                 Some(renewed) => version = renewed,

@@ -104,7 +104,10 @@ impl Chat {
         if let Some(found) = self.inner.store.get(&key).await? {
             writes.push(key.remove().at(found.version));
             let scheduled = &found.value;
-            let principal = Principal::new(user.clone());
+            let sender = match scheduled.bot_token {
+                Some(token) => self.bot_of_login(user, token).await,
+                None => Ok(Principal::new(user.clone())),
+            };
             // The client id makes a second attempt safe: of a process that ended between the message and the removal of the record.
             let reply_to = scheduled.reply_to.map(|seq| MessageId { session_id: scheduled.session, seq });
             let client_id = Some(scheduled.client_id.clone());
@@ -117,8 +120,12 @@ impl Chat {
                 ..SendMessage::new(scheduled.body.clone())
             };
             let saying = Saying::new(message, Right::Stay(scheduled.stay))?;
-            match self.say(&principal, scheduled.session, saying).await {
-                Ok(_) => is_sent = true,
+            let sent = match sender {
+                Ok(sender) => self.say(&sender, scheduled.session, saying).await.map(drop),
+                Err(error) => Err(error),
+            };
+            match sent {
+                Ok(()) => is_sent = true,
                 Err(error) if is_transient(&error) => {
                     tracing::warn!(session = %scheduled.session, %error, "a scheduled message is left for later");
                     return Ok(false);

@@ -3,7 +3,7 @@
 //! A position is seen or not, whatever stands there. So an event is seen by its own position, and what it shows of another message by the
 //! position of that message.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::govern::Known;
 use crate::chat::{
@@ -12,8 +12,8 @@ use crate::chat::{
 };
 use crate::{
     error::{Error, Result},
-    model::{Cursor, HistoryVisibility, Seq, Session, SessionChanges, SessionId},
-    store::{Head, ParticipantRecord},
+    model::{Cursor, HistoryVisibility, Seq, Session, SessionChanges, SessionId, UserId},
+    store::{ChatStoreExt as _, Found, Head, ParticipantRecord, Participants},
 };
 use std::sync::Arc;
 
@@ -102,6 +102,27 @@ impl Chat {
             Error::Resync { oldest, head } => Error::Resync { oldest: oldest.max(sight.start()), head },
             error => error,
         }
+    }
+
+    /// Those of the users who do not see a position of a session's log.
+    pub(in crate::chat) async fn blind<'a>(
+        &self,
+        session: &Session,
+        seq: Seq,
+        users: impl IntoIterator<Item = &'a UserId>,
+    ) -> Result<HashSet<UserId>> {
+        let users: HashSet<&UserId> = users.into_iter().collect();
+        if users.is_empty() || session.settings.history_visibility == HistoryVisibility::All {
+            return Ok(HashSet::new());
+        }
+        let key = |user: &UserId| Participants { session: session.id, user: user.clone() };
+        let keys: Vec<Participants> = users.into_iter().map(key).collect();
+        let found = self.inner.store.get_all(&keys).await?;
+        let sees = |found: Option<Found<ParticipantRecord>>| {
+            let record = found.map(ParticipantRecord::placed);
+            History::of(Some(session), record.as_deref()).first_visible() <= seq
+        };
+        Ok(keys.into_iter().zip(found).filter_map(|(key, found)| (!sees(found)).then_some(key.user)).collect())
     }
 
     /// A cursor after which a reader follows a log.

@@ -4,6 +4,7 @@ use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
+use tokio::sync::Semaphore;
 
 use crate::chat::Chat;
 use crate::{
@@ -74,17 +75,40 @@ impl<P: MessagePolicy + ?Sized> MessagePolicy for Arc<P> {
     }
 }
 
+/// Most calls of a [`BlockingPolicy`] that run at once, unless [`at_once`](BlockingPolicy::at_once) says otherwise.
+pub const BLOCKING_REVIEWS: usize = 64;
+
 /// A policy that is a plain function. It runs on a thread for blocking work, so a function that takes long delays no other work, and the time
 /// limit holds for it. The function itself cannot be stopped: it goes on in the background until it returns.
+///
+/// A bounded number of calls runs at once, so that calls that hang leave threads for other blocking work. Beyond that, a review waits, and the
+/// time of the wait counts. While all of these calls hang, each review has the outcome of [`OnFailure`].
 ///
 /// ```
 /// use chatcore::chat::{BlockingPolicy, MessageDraft, Verdict};
 ///
-/// let policy = BlockingPolicy(|draft: &MessageDraft| if draft.is_edit { Verdict::Allow } else { Verdict::Hold(None) });
+/// let review = |draft: &MessageDraft| if draft.is_edit { Verdict::Allow } else { Verdict::Hold(None) };
+/// let policy = BlockingPolicy::new(review);
 /// # let _ = chatcore::Chat::builder(chatcore::MemoryStore::new()).message_policy(policy).build();
 /// ```
 #[derive(Clone, Debug)]
-pub struct BlockingPolicy<F>(pub F);
+pub struct BlockingPolicy<F> {
+    review: F,
+    turns: Arc<Semaphore>,
+}
+
+impl<F> BlockingPolicy<F> {
+    /// A policy that calls this function, [`BLOCKING_REVIEWS`] times at once at most.
+    pub fn new(review: F) -> Self {
+        Self { review, turns: Arc::new(Semaphore::new(BLOCKING_REVIEWS)) }
+    }
+
+    /// The same with another number of calls at once, 1 at least.
+    #[must_use]
+    pub fn at_once(self, calls: usize) -> Self {
+        Self { turns: Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS))), ..self }
+    }
+}
 
 #[async_trait]
 impl<F> MessagePolicy for BlockingPolicy<F>
@@ -92,8 +116,16 @@ where
     F: Fn(&MessageDraft) -> Verdict + Clone + Send + Sync + 'static,
 {
     async fn review(&self, draft: &MessageDraft) -> Verdict {
-        let (review, draft) = (self.0.clone(), draft.clone());
-        match tokio::task::spawn_blocking(move || review(&draft)).await {
+        // Nobody closes the semaphore.
+        let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else { return std::future::pending().await };
+        let (review, draft) = (self.review.clone(), draft.clone());
+        // The turn ends with the call, also where nobody waits for it any more.
+        let call = move || {
+            let verdict = review(&draft);
+            drop(turn);
+            verdict
+        };
+        match tokio::task::spawn_blocking(call).await {
             Ok(verdict) => verdict,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             // The runtime ends. No verdict comes any more.

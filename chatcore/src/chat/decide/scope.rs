@@ -64,7 +64,8 @@ fn unscoped(principal: &Principal) -> Result<()> {
 }
 
 impl Chat {
-    /// The beginning of a use case about the caller's own data, of which no policy is asked: [`enter`](Self::enter), without a scope.
+    /// The beginning of a use case that no scope allows, such as those about the caller's own data, of which no policy is asked:
+    /// [`enter`](Self::enter), without a scope.
     ///
     /// # Errors
     /// [`OutOfScope`](Error::OutOfScope) for a caller with a scope; those of [`enter`](Self::enter).

@@ -197,7 +197,8 @@ impl Chat {
         let body = MessageBody { content, stream: Some(end.state()), ..target.body.clone() };
         let body = self.reviewed_end(principal, &target.known, body).await?;
         let addressed = if body.stream == Some(StreamState::Complete) {
-            self.addressed(principal, &target.known, &body.content, &Beside::default()).await?
+            let changed = Some(target.event.seq);
+            self.addressed(principal, &target.known, &body.content, &Beside::default(), changed).await?
         } else {
             Addressed::default()
         };

@@ -94,7 +94,7 @@ async fn a_held_forward_is_approved_as_a_forward() {
     let verdicts = Arc::new(AtomicUsize::new(0));
     let policy = {
         let verdicts = Arc::clone(&verdicts);
-        BlockingPolicy(move |_: &MessageDraft| match verdicts.load(Ordering::SeqCst) {
+        BlockingPolicy::new(move |_: &MessageDraft| match verdicts.load(Ordering::SeqCst) {
             0 => Verdict::Allow,
             _ => Verdict::Hold(None),
         })

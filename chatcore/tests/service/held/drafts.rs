@@ -39,7 +39,7 @@ fn started(note: Option<&str>) -> StartMessage {
 
 #[tokio::test]
 async fn an_edit_of_what_is_beside_the_text_is_reviewed() {
-    let chat = chat_by(BlockingPolicy(strict), OnFailure::Refuse);
+    let chat = chat_by(BlockingPolicy::new(strict), OnFailure::Refuse);
     let alice = user("alice");
     let id = room(&chat, &alice, &[]).await;
     let sent = chat.send(&alice, id, text("hi @alice")).await.unwrap();
@@ -73,7 +73,7 @@ async fn an_edit_of_what_is_beside_the_text_is_reviewed() {
 
 #[tokio::test]
 async fn the_metadata_of_a_streamed_message_are_reviewed_at_its_beginning() {
-    let chat = chat_by(BlockingPolicy(strict), OnFailure::Refuse);
+    let chat = chat_by(BlockingPolicy::new(strict), OnFailure::Refuse);
     let (alice, bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[&bob]).await;
     for (note, code) in [("refuse", "SAID_SO"), ("hold", "REFUSED_BY_HOST"), ("panic", "SERVICE_UNAVAILABLE")] {
@@ -126,7 +126,9 @@ async fn a_text_whose_author_is_gone_waits_for_its_review() {
     let is_away = Arc::new(Mutex::new(true));
     let policy = {
         let is_away = Arc::clone(&is_away);
-        BlockingPolicy(move |_: &MessageDraft| if *is_away.lock().unwrap() { panic!("away") } else { Verdict::Allow })
+        BlockingPolicy::new(
+            move |_: &MessageDraft| if *is_away.lock().unwrap() { panic!("away") } else { Verdict::Allow },
+        )
     };
     let clock = TestClock::default();
     let limits = Limits { rates: RateLimits::off(), due_interval: Duration::from_secs(3_600), ..Limits::default() };

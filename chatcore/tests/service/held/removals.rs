@@ -25,7 +25,7 @@ fn quiet() -> Limits {
 
 fn on(store: &(impl ChatStore + Clone), clock: &TestClock) -> Chat {
     let builder = Chat::builder(store.clone()).clock(clock.clone()).limits(quiet());
-    builder.message_policy(BlockingPolicy(obedient)).build()
+    builder.message_policy(BlockingPolicy::new(obedient)).build()
 }
 
 #[tokio::test]

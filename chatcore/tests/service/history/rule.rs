@@ -207,3 +207,47 @@ async fn a_copy_names_its_origin_only_to_readers_who_see_the_origin() {
     }
     assert!(chat.subscribe(&bob, to, Start::Beginning).now_or_never().is_some());
 }
+
+#[tokio::test]
+async fn a_message_from_before_names_no_newcomer() {
+    let (chat, [alice, bob, carol]) = (uncounted(MemoryStore::new()), ["alice", "bob", "carol"].map(user));
+    let id = id_of(&chat.create_session(&alice, hiding("Names")).await.unwrap());
+    chat.join(&carol, id).await.unwrap();
+    let old = say(&chat, &alice, id, "old").await.id;
+    let streamed = chat.start_streamed_message(&alice, id, chatcore::chat::StartMessage::of_assistant()).await.unwrap();
+    chat.join(&bob, id).await.unwrap();
+    let new = say(&chat, &alice, id, "new").await.id;
+    // Bob's name in the text, and Bob beside the text.
+    let edits = [
+        EditMessage::text("for @bob and @carol"),
+        EditMessage {
+            mentions: Some(vec![bob.user_id.clone(), carol.user_id.clone()]),
+            ..EditMessage::text("for both")
+        },
+    ];
+    let named = |message: &Message| {
+        let users = message.body.mentions.iter().map(|mention| mention.user.clone());
+        users.map(|user| user.map_or_else(|| "all".to_owned(), |user| user.to_string())).collect::<Vec<_>>()
+    };
+    for edit in &edits {
+        assert_eq!(named(&chat.edit_message(&alice, old, edit.clone()).await.unwrap()), ["carol"], "{edit:?}");
+        assert_eq!(named(&chat.message(&carol, old).await.unwrap()), ["carol"], "{edit:?}");
+        assert_eq!(named(&chat.edit_message(&alice, new, edit.clone()).await.unwrap()), ["bob", "carol"], "{edit:?}");
+    }
+    let length = chat.append_to_message(&alice, streamed.id, 0, "for @bob and @carol").await.unwrap().length;
+    assert_eq!(named(&chat.finish_message(&alice, streamed.id, length).await.unwrap()), ["carol"]);
+    // A message names everybody, and nobody by this.
+    let all =
+        EditMessage { mentions_everybody: Some(true), mentions: Some(Vec::new()), ..EditMessage::text("for all") };
+    assert_eq!(named(&chat.edit_message(&alice, old, all).await.unwrap()), ["all"]);
+    let listed = async |who| {
+        let page = chat.mentions(who, Page::FIRST, ListMentions::default()).await.unwrap();
+        page.iter().map(|one| one.message.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&bob).await, [new]);
+    assert_eq!(listed(&carol).await, [new, streamed.id, old]);
+    // Once Bob sees the past, an edit can name Bob.
+    chat.update_session(&alice, id, seeing(HistoryVisibility::All)).await.unwrap();
+    let both = EditMessage { mentions_everybody: Some(false), ..edits[0].clone() };
+    assert_eq!(named(&chat.edit_message(&alice, old, both).await.unwrap()), ["bob", "carol"]);
+}
