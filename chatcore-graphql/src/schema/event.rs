@@ -1,8 +1,11 @@
 //! Events.
 
+mod interface;
+mod settings;
+
 use std::sync::Arc;
 
-use async_graphql::{Enum, ID, Interface, Object, SimpleObject};
+use async_graphql::{ID, Object};
 use chatcore::{
     chat::EventView,
     model::{
@@ -19,6 +22,8 @@ use super::{
     session::{HistoryVisibility, SessionType},
     user::User,
 };
+pub(super) use interface::SessionEvent;
+use settings::{Changes, SessionSetting};
 
 /// Whom an event is about.
 fn subject(view: &EventView) -> User {
@@ -497,196 +502,4 @@ events! {
 
     /// An event of a kind that this version of the server does not know: a newer version wrote it.
     UnknownEvent {} => {}
-}
-
-/// New settings of a session; null for those that did not change, and for a description, a lifetime, a picture or metadata that were
-/// taken away.
-#[derive(Debug, Clone, SimpleObject)]
-#[graphql(name = "SessionChanges")]
-pub(super) struct Changes {
-    /// What it is called.
-    title: Option<String>,
-    /// What it is about.
-    description: Option<String>,
-    /// Who may come in.
-    session_type: Option<SessionType>,
-    /// How many may be in it.
-    max_participants: Option<u32>,
-    /// How many seconds lie between two messages of one sender at the least.
-    slow_mode_seconds: Option<u32>,
-    /// How many seconds a message is kept after it was sent.
-    message_lifetime: Option<u32>,
-    /// The part of the history that participants see.
-    history_visibility: Option<HistoryVisibility>,
-    /// Words under which it is found.
-    tags: Option<Vec<String>>,
-    /// The address of a picture, or another reference to one.
-    avatar_url: Option<String>,
-    /// Data of the host's or the client's own.
-    metadata: Option<JsonObject>,
-    /// Whether its users see each other's receipts.
-    receipts: Option<bool>,
-}
-
-/// A setting of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub(super) enum SessionSetting {
-    /// `title`.
-    Title,
-    /// `description`.
-    Description,
-    /// `sessionType`.
-    SessionType,
-    /// `maxParticipants`.
-    MaxParticipants,
-    /// `slowModeSeconds`.
-    SlowModeSeconds,
-    /// `messageLifetime`.
-    MessageLifetime,
-    /// `historyVisibility`.
-    HistoryVisibility,
-    /// `tags`.
-    Tags,
-    /// `avatarUrl`.
-    AvatarUrl,
-    /// `metadata`.
-    Metadata,
-    /// `receipts`.
-    Receipts,
-}
-
-/// One durable change of a session.
-#[derive(Debug, Clone, Interface)]
-#[graphql(
-    field(name = "session_id", ty = "ID", desc = "The session."),
-    field(name = "seq", ty = "Long", desc = "The position in the session's log: 1, 2, 3… without a gap."),
-    field(name = "cursor", ty = "String", desc = "The position with its epoch: what to continue after."),
-    field(name = "created_at", ty = "DateTime", desc = "When it happened."),
-    field(name = "actor", ty = "User", desc = "Who did it.")
-)]
-pub(super) enum SessionEvent {
-    Created(SessionCreated),
-    Updated(SessionUpdated),
-    InviteCreated(InviteCreated),
-    InviteRevoked(InviteRevoked),
-    EmojiAdded(EmojiAdded),
-    EmojiRemoved(EmojiRemoved),
-    JoinRequested(JoinRequested),
-    JoinRequestClosed(JoinRequestClosed),
-    WebhookChanged(WebhookChanged),
-    Deleted(SessionDeleted),
-    Archived(SessionArchived),
-    Unarchived(SessionUnarchived),
-    Restored(SessionRestored),
-    Joined(ParticipantJoined),
-    Added(ParticipantAdded),
-    Left(ParticipantLeft),
-    Removed(ParticipantRemoved),
-    RoleChanged(ParticipantRoleChanged),
-    Banned(ParticipantBanned),
-    Unbanned(ParticipantUnbanned),
-    Muted(ParticipantMuted),
-    Unmuted(ParticipantUnmuted),
-    MetadataChanged(ParticipantMetadataChanged),
-    OwnerChanged(OwnershipTransferred),
-    Sent(MessageSent),
-    Edited(MessageEdited),
-    Finished(MessageFinished),
-    MessagesDeleted(MessageDeleted),
-    Pinned(MessagePinned),
-    Unpinned(MessageUnpinned),
-    Reacted(ReactionAdded),
-    Unreacted(ReactionRemoved),
-    Unknown(UnknownEvent),
-}
-
-impl SessionEvent {
-    pub(super) fn new(view: Arc<EventView>, loads: impl FnOnce() -> Arc<Loads>) -> async_graphql::Result<Self> {
-        Ok(match view.event.kind.clone() {
-            EventKind::Session(event) => Self::of_session(view, event),
-            EventKind::Participant(event) => Self::of_participant(view, event),
-            EventKind::Message(event) => Self::of_message(view, event, loads)?,
-            EventKind::Unknown => UnknownEvent { view }.into(),
-        })
-    }
-
-    fn of_session(view: Arc<EventView>, event: model::SessionEvent) -> Self {
-        match event {
-            model::SessionEvent::Created { session, participant_id } => {
-                SessionCreated { view, session, participant_id }.into()
-            }
-            model::SessionEvent::Updated { changes } => SessionUpdated { view, changes }.into(),
-            model::SessionEvent::InviteCreated { invite_id, role } => InviteCreated { view, invite_id, role }.into(),
-            model::SessionEvent::InviteRevoked { invite_id } => InviteRevoked { view, invite_id }.into(),
-            model::SessionEvent::EmojiAdded { emoji } => EmojiAdded { view, emoji }.into(),
-            model::SessionEvent::EmojiRemoved { name } => EmojiRemoved { view, name }.into(),
-            model::SessionEvent::JoinRequested => JoinRequested { view }.into(),
-            model::SessionEvent::JoinRequestClosed { user_id: _ } => JoinRequestClosed { view }.into(),
-            model::SessionEvent::WebhookChanged { webhook_id } => WebhookChanged { view, webhook_id }.into(),
-            model::SessionEvent::Deleted => SessionDeleted { view }.into(),
-            model::SessionEvent::Archived => SessionArchived { view }.into(),
-            model::SessionEvent::Unarchived => SessionUnarchived { view }.into(),
-            model::SessionEvent::Restored => SessionRestored { view }.into(),
-        }
-    }
-
-    fn of_participant(view: Arc<EventView>, event: ParticipantEvent) -> Self {
-        match event {
-            ParticipantEvent::Joined { participant_id, role } => {
-                ParticipantJoined { view, participant_id, role }.into()
-            }
-            ParticipantEvent::Added { user_id: _, participant_id, role } => {
-                ParticipantAdded { view, participant_id, role }.into()
-            }
-            ParticipantEvent::Left => ParticipantLeft { view }.into(),
-            ParticipantEvent::Removed { user_id: _, reason } => ParticipantRemoved { view, reason }.into(),
-            ParticipantEvent::RoleChanged { user_id: _, previous, role } => {
-                ParticipantRoleChanged { view, previous, role }.into()
-            }
-            ParticipantEvent::Banned { user_id: _, term, was_active } => {
-                ParticipantBanned { view, term, was_active }.into()
-            }
-            ParticipantEvent::Unbanned { user_id: _ } => ParticipantUnbanned { view }.into(),
-            ParticipantEvent::Muted { user_id: _, term } => ParticipantMuted { view, term }.into(),
-            ParticipantEvent::Unmuted { user_id: _ } => ParticipantUnmuted { view }.into(),
-            ParticipantEvent::MetadataChanged { user_id: _ } => ParticipantMetadataChanged { view }.into(),
-            ParticipantEvent::OwnerChanged { user_id: _, previous } => OwnershipTransferred { view, previous }.into(),
-        }
-    }
-
-    fn of_message(
-        view: Arc<EventView>,
-        event: MessageEvent,
-        loads: impl FnOnce() -> Arc<Loads>,
-    ) -> async_graphql::Result<Self> {
-        let session_id = view.event.session_id;
-        let id = |seq| MessageId { session_id, seq };
-        let shown = |view: &EventView| view.message().map(|message| Message { message, loads: loads() });
-        Ok(match event {
-            MessageEvent::Sent { body: _, client_id, status: _ } => {
-                let message = shown(&view).ok_or_else(|| crate::field_error(&chatcore::Error::Internal))?;
-                MessageSent { view, message, client_id }.into()
-            }
-            MessageEvent::Finished { message: seq, revision: _ } => {
-                let message = shown(&view);
-                MessageFinished { view, message_id: id(seq), message }.into()
-            }
-            MessageEvent::Edited { message: seq, revision: _ } => {
-                let message = shown(&view);
-                MessageEdited { view, message_id: id(seq), message }.into()
-            }
-            MessageEvent::Deleted { messages, expired } => {
-                let deleted_by = (!expired).then(|| view.event.actor.clone());
-                MessageDeleted { view, messages: messages.into_iter().map(id).collect(), deleted_by }.into()
-            }
-            MessageEvent::Pinned { message } => MessagePinned { view, message_id: id(message) }.into(),
-            MessageEvent::Unpinned { message } => MessageUnpinned { view, message_id: id(message) }.into(),
-            MessageEvent::Reacted { message, emoji, count } => {
-                ReactionAdded { view, message_id: id(message), emoji, count }.into()
-            }
-            MessageEvent::Unreacted { message, emoji, count } => {
-                ReactionRemoved { view, message_id: id(message), emoji, count }.into()
-            }
-        })
-    }
 }

@@ -67,8 +67,13 @@ pub struct ListPolicy {
     on_link: OnMatch,
 }
 
-fn domains(domains: impl IntoIterator<Item = impl AsRef<str>>) -> HashSet<String> {
-    domains.into_iter().filter_map(|domain| host(domain.as_ref().trim().trim_matches('.'))).collect()
+/// An entry of a list of domains as hosts are compared; `None` where it is no domain.
+fn domain(entry: &str) -> Option<String> {
+    host(entry.trim().trim_matches('.'))
+}
+
+fn domains(entries: impl IntoIterator<Item = impl AsRef<str>>) -> HashSet<String> {
+    entries.into_iter().filter_map(|entry| domain(entry.as_ref())).collect()
 }
 
 fn is_within(host: &str, domains: &HashSet<String>) -> bool {
@@ -87,6 +92,19 @@ impl ListPolicy {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Whether an entry of a list is one word of letters and digits, so that [`words`](Self::words) can find it.
+    #[must_use]
+    pub fn is_word(entry: &str) -> bool {
+        folding::is_word(entry.trim())
+    }
+
+    /// Whether an entry of a list is a domain, so that [`no_links`](Self::no_links) and [`only_links`](Self::only_links) can compare it. An entry
+    /// with a `*` is none, since a domain stands for its subdomains by itself.
+    #[must_use]
+    pub fn is_domain(entry: &str) -> bool {
+        !entry.contains('*') && domain(entry).is_some()
     }
 
     /// Finds these words. An entry that is not one word of letters and digits matches nothing.
@@ -322,6 +340,31 @@ mod tests {
         assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
         assert_eq!(code(policy.verdict(&"https://good.com ".repeat(200), &[])), "allow");
         assert_eq!(code(policy.verdict(&"https://good.com ".repeat(201), &[])), ONLY);
+    }
+
+    #[test]
+    fn an_entry_is_one_word_or_one_domain() {
+        for (entry, is_word) in [
+            ("Ass", true),
+            (" gr\u{f6}\u{df}e ", true),
+            ("\u{200b}ass", true),
+            ("4you", true),
+            ("two words", false),
+            ("a-b", false),
+            ("a*", false),
+            ("\u{301}", false),
+            ("", false),
+        ] {
+            assert_eq!(ListPolicy::is_word(entry), is_word, "{entry}");
+            let policy = ListPolicy::new().words([entry], OnMatch::Refuse);
+            assert_eq!(code(policy.verdict(entry, &[])) != "allow", is_word, "{entry}");
+        }
+        for entry in ["evil.com", " .Evil.com. ", "b\u{fc}cher.example", "localhost", "10.0.0.1", "[::1]"] {
+            assert!(ListPolicy::is_domain(entry), "{entry}");
+        }
+        for entry in ["https://evil.com", "evil.com/x", "evil.com:80", "evil com", "*.evil.com", "a@b.com", ".", ""] {
+            assert!(!ListPolicy::is_domain(entry), "{entry}");
+        }
     }
 
     #[test]

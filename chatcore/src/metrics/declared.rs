@@ -157,6 +157,8 @@ labels! {
     operation;
     /// `ok`; `failed` for wrong credentials; `refused` for too many attempts, a ban, and what is not available
     outcome;
+    /// `delivered`; `failed`, after which the event is tried again or given up; `gone`, the status 410, after which the webhook stops
+    result;
     /// the name of a kind of task
     task;
     /// `http`, `websocket` or `graphql` for requests; `websocket`, `event_stream`, `long_poll`, `graphql_socket` or `graphql_stream` for connections
@@ -168,6 +170,9 @@ labels! {
 /// From a quarter of a millisecond to ten seconds.
 const TIMES: &[f64] =
     &[0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// From a tenth of a second to three days, after which an event is given up.
+const AGES: &[f64] = &[0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0];
 
 const SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0];
 
@@ -208,6 +213,12 @@ metrics! {
     TASK_PANICS = Counter "chatcore_task_panics_total" [task] Count;
     /// Attempts to log in.
     LOGINS = Counter "chatcore_logins_total" [outcome] Count;
+    /// Attempts to deliver an event to the receiver of a webhook.
+    WEBHOOK_ATTEMPTS = Counter "chatcore_webhook_attempts_total" [result] Count;
+    /// Events that were given up for a webhook after their last attempt.
+    WEBHOOK_DEAD_LETTERS = Counter "chatcore_webhook_dead_letters_total" [] Count;
+    /// How long after its time an event was delivered to the receiver of a webhook.
+    WEBHOOK_LAG = Histogram "chatcore_webhook_lag_seconds" [] Seconds by AGES;
     /// Whether the store could be read when it was asked last: 1 or 0; 1 before that.
     STORE_UP = Gauge "chatcore_store_up" [] Count;
     /// Whether the server can serve: 1 or 0. Recorded by `chat-server`, at each scrape.

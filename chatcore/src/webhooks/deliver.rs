@@ -374,6 +374,8 @@ impl Run<'_> {
             self.delivery.next_attempt_at = Some(self.now() + self.pause(*pause, None));
         }
         self.save(true, writes).await?;
+        #[cfg(feature = "metrics")]
+        self.webhooks.inner.measured.gave_up();
         Ok(self.delivery.next_attempt_at.map_or(Step::Next, |at| Step::Stop(After::At(at))))
     }
 
@@ -400,7 +402,7 @@ impl Run<'_> {
         let request = WebhookRequest { url: webhook.url.clone(), id, timestamp: now.timestamp(), signature, body };
         let sent = timeout(self.options().timeout, self.sender.send(request)).await;
         let failure = |reason, status| Failure { reason, status, at: self.now() };
-        Ok(match sent {
+        let tried = match sent {
             Ok(Sent::Answered { status: 200..=299, .. }) => Tried::Delivered,
             Ok(Sent::Answered { status: 410, .. }) => Tried::Gone(failure(FailureReason::BadStatus, Some(410))),
             Ok(Sent::Answered { status, retry_after }) => {
@@ -408,7 +410,10 @@ impl Run<'_> {
             }
             Ok(Sent::Failed(reason)) => Tried::Failed(failure(reason, None), None),
             Err(_) => Tried::Failed(failure(FailureReason::Timeout, None), None),
-        })
+        };
+        #[cfg(feature = "metrics")]
+        self.webhooks.inner.measured.attempt(&tried, view.event.created_at, self.webhooks.now());
+        Ok(tried)
     }
 
     /// Tries the dead letters once more that somebody asked for.

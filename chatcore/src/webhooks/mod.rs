@@ -55,6 +55,8 @@ mod deliver;
 mod endpoint;
 mod endpoints;
 mod http;
+#[cfg(feature = "metrics")]
+mod measured;
 mod model;
 mod secret;
 mod sender;
@@ -190,6 +192,8 @@ pub struct Webhooks {
 struct Inner {
     chat: Chat,
     options: WebhookOptions,
+    #[cfg(feature = "metrics")]
+    measured: measured::Measured,
 }
 
 impl fmt::Debug for Webhooks {
@@ -202,7 +206,13 @@ impl Webhooks {
     /// The webhooks of a chat. Nothing is delivered before [`start`](Self::start).
     #[must_use]
     pub fn new(chat: Chat, options: WebhookOptions) -> Self {
-        Self { inner: Arc::new(Inner { chat, options }) }
+        let inner = Inner {
+            chat,
+            options,
+            #[cfg(feature = "metrics")]
+            measured: measured::Measured::new(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The chat whose events are delivered.

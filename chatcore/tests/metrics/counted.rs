@@ -69,7 +69,7 @@ const TASK: &str = r#"chatcore_deliveries_total{way="task"}"#;
 const PAGE: &str = r#"chatcore_deliveries_total{way="page"}"#;
 
 /// Waits until a series has a value. What hands out events works beside the test.
-async fn reaches(measured: &Measured, series: &str, value: f64) {
+pub(crate) async fn reaches(measured: &Measured, series: &str, value: f64) {
     let reached = async {
         while measured.value(series) < value {
             tokio::task::yield_now().await;

@@ -8,3 +8,5 @@ mod kit;
 #[cfg(feature = "accounts")]
 mod logins;
 mod named;
+#[cfg(feature = "webhooks")]
+mod webhooks;

@@ -16,7 +16,7 @@ use crate::{
     accounts, bus,
     cli::{self, Settings},
     config::{Config, Failure, Switch, sample},
-    issuers,
+    issuers, lists,
     output::Output,
     run, secret,
     tls::{self, Validity},
@@ -139,6 +139,11 @@ fn values(config: &Config, report: &mut Report) {
             None => "mails with codes are written to the log; CHAT_SMTP_URL and --smtp-from send them".to_owned(),
         };
         report.outcome("mails", mailer, |()| text);
+    }
+    match lists::policy(config) {
+        Ok(None) => {}
+        Ok(Some(_)) => report.ok("lists", "each entry can be used"),
+        Err(error) => report.fail("lists", error),
     }
     if !config.issuers.is_empty() {
         let text = format!("their settings can be used: {}", config.issuers.len());

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     bus::BusFlags,
     config::{Failure, LogFormat, Period, Switch},
+    lists::ListFlags,
     rates::{Adds, Preset},
     token::lasting,
     webhooks::WebhookFlags,
@@ -357,6 +358,9 @@ pub(crate) struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) webhooks: WebhookFlags,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) lists: ListFlags,
     /// A page that may use the server beside the server's own pages, as scheme://host or scheme://host:port; `*` for all; repeat for
     /// several
     #[arg(long, global = true, env = "CHAT_ALLOWED_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]

@@ -19,6 +19,7 @@ use crate::{
     cli::Settings,
     environment,
     issuers::IssuerSettings,
+    lists::{self, OnBlocked},
     rates::{Adds, Preset},
     webhooks,
 };
@@ -124,6 +125,11 @@ pub(crate) struct Config {
     pub(crate) webhook_networks: Vec<String>,
     pub(crate) webhook_timeout: Period,
     pub(crate) webhook_retry_delays: Vec<Period>,
+    pub(crate) blocked_words: Option<PathBuf>,
+    pub(crate) on_blocked_word: OnBlocked,
+    pub(crate) blocked_links: Option<PathBuf>,
+    pub(crate) allowed_links: Option<PathBuf>,
+    pub(crate) on_blocked_link: OnBlocked,
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) body_bytes: usize,
     pub(crate) message_chars: usize,
@@ -195,6 +201,11 @@ impl Default for Config {
             webhook_networks: Vec::new(),
             webhook_timeout: Period(webhooks.timeout),
             webhook_retry_delays: webhooks.retry_delays.into_iter().map(Period).collect(),
+            blocked_words: None,
+            on_blocked_word: OnBlocked::Refuse,
+            blocked_links: None,
+            allowed_links: None,
+            on_blocked_link: OnBlocked::Refuse,
             allowed_origins: Vec::new(),
             body_bytes: options.body_bytes,
             message_chars: limits.message_chars,
@@ -252,6 +263,9 @@ impl Settings {
             ("--tls-cert", &self.tls_cert),
             ("--tls-key", &self.tls_key),
             ("--database-ca", &self.database_ca),
+            ("--blocked-words", &self.lists.blocked_words),
+            ("--blocked-links", &self.lists.blocked_links),
+            ("--allowed-links", &self.lists.allowed_links),
         ];
         for (flag, path) in paths {
             if let Some(path) = path.as_ref().filter(|path| path.to_str().is_none()) {
@@ -299,6 +313,9 @@ impl Config {
             ("--tls-cert", self.tls_cert.as_ref()),
             ("--tls-key", self.tls_key.as_ref()),
             ("--database-ca", self.database_ca.as_ref()),
+            ("--blocked-words", self.blocked_words.as_ref()),
+            ("--blocked-links", self.blocked_links.as_ref()),
+            ("--allowed-links", self.allowed_links.as_ref()),
         ];
         let paths = paths.into_iter().filter_map(|(flag, path)| Some((flag, path?.to_str()?)));
         let texts = [
@@ -345,6 +362,7 @@ impl Config {
             return Err("--proxy-protocol is for connections of proxies, so it needs --trusted-proxies".into());
         }
         webhooks::check(self)?;
+        lists::check(self)?;
         let of_accounts = [("--files", self.files.is_some()), ("--smtp-from", self.smtp_from.is_some())];
         if let Some((flag, _)) = of_accounts.iter().find(|(_, is_set)| *is_set && self.accounts == Switch::Off) {
             return Err(format!("{flag} is for accounts, and --accounts is off").into());

@@ -14,6 +14,7 @@ mod environment;
 mod exposure;
 mod health;
 mod issuers;
+mod lists;
 mod logging;
 mod metrics;
 mod migrate;

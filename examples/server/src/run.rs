@@ -18,7 +18,7 @@ use crate::{
     admin::tokens::AdminTokens,
     backup, bus,
     config::{Config, Failure, Period, sample},
-    descriptors, disk, environment, exposure, issuers,
+    descriptors, disk, environment, exposure, issuers, lists,
     logging::Export,
     metrics::{self, Exporter},
     output::Output,
@@ -88,6 +88,7 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
     let bus = bus::Options::of(&config.bus())?;
     let mailer = accounts::mailer(config)?;
     let webhooks = webhooks::options(config)?;
+    let lists = lists::policy(config)?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}; choose another place with --listen", config.listen))?;
@@ -120,7 +121,11 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
         rates: config.rates(),
         ..Limits::default()
     };
-    let chat = bus.carries(Chat::builder(Arc::clone(&store)).limits(limits)).build();
+    let mut chat = bus.carries(Chat::builder(Arc::clone(&store)).limits(limits));
+    if let Some(lists) = lists {
+        chat = chat.message_policy(lists);
+    }
+    let chat = chat.build();
     // Messages that were scheduled before a restart are due whether or not a user comes.
     chat.start_background_tasks();
     // One registry, so that a user's connections are counted together and end together, whichever frontend they are of.

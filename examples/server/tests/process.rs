@@ -31,6 +31,8 @@ mod erasure;
 mod export;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod kit;
+#[path = "process/lists.rs"]
+mod lists;
 #[path = "process/logs.rs"]
 mod logs;
 #[path = "process/outputs.rs"]
@@ -223,6 +225,11 @@ fn help_is_complete() {
         "--proxy-protocol",
         "--requests-per-user",
         "CHAT_CONNECTIONS_PER_ADDRESS",
+        "--blocked-words",
+        "--on-blocked-word",
+        "--blocked-links",
+        "--allowed-links",
+        "--on-blocked-link",
         "--log",
         "--log-format",
         "--config",

@@ -67,6 +67,12 @@ pub(super) fn word(text: &str) -> String {
     folded(text).into_iter().map(|sign| sign.sign).collect()
 }
 
+/// Whether a text is one word.
+pub(super) fn is_word(text: &str) -> bool {
+    let folded = folded(text);
+    !folded.is_empty() && folded.into_iter().all(Sign::is_of_word)
+}
+
 /// The parts of a text that are words for which `is_listed` says so. A part goes up to the next character that is compared, so that it has
 /// the accents of its word.
 pub(super) fn words(text: &str, is_listed: impl Fn(&str) -> bool) -> Vec<Part> {
