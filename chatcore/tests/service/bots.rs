@@ -1,5 +1,8 @@
 //! Bots and their tokens: who owns them, what a token is good for, and when it ends.
 
+#[path = "bots/tokens.rs"]
+mod tokens;
+
 use std::time::Duration;
 
 use chatcore::{
