@@ -3,9 +3,7 @@
 use chatcore::{
     chat::{FindSessions, ListMentions},
     model::{Ban, BotCommand, CommandName, UserStanding},
-    store::{
-        BotCommands, BotTokenUses, BotTokens, Bots, Change, ChatStore as _, OwnedBots, Standings, TypedKey as _,
-    },
+    store::{BotCommands, BotTokenUses, BotTokens, Bots, Change, ChatStore as _, OwnedBots, Standings, TypedKey as _},
 };
 
 use super::*;
