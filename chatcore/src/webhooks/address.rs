@@ -3,7 +3,7 @@
 //! Users choose the address of a webhook, and the server connects to it. So without these rules they could reach what only the server can
 //! reach: itself, its network, and the services of its cloud.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use url::{Host, Url};
@@ -22,6 +22,11 @@ impl AddressRules {
     pub(super) fn allows(&self, address: IpAddr) -> bool {
         let plain = address.to_canonical();
         self.allowed.iter().any(|network| network.contains(&plain)) || is_public(plain)
+    }
+
+    /// Whether events are sent to a name that leads to these addresses. A client connects to any of them, so all are checked.
+    pub(super) fn allows_all(&self, addresses: &[SocketAddr]) -> bool {
+        addresses.iter().all(|address| self.allows(address.ip()))
     }
 
     /// Checks the address of a webhook. Names are not resolved: that is done at each connection, since what they lead to changes.
@@ -97,5 +102,29 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         // Protocol assignments, among them Teredo; documentation.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
         [first, ..] => first & 0xe000 == 0x2000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No name leads to several addresses on each machine, so this test connects to nothing.
+    #[test]
+    fn a_name_is_refused_by_each_of_its_addresses() {
+        let allowed = "10.1.0.0/16".parse::<IpNet>().into_iter().collect();
+        let rules = AddressRules { allowed, allows_http: false };
+        let (public, private): ([u8; 4], [u8; 4]) = ([8, 8, 8, 8], [10, 0, 0, 1]);
+        for (addresses, is_allowed) in [
+            (vec![public], true),
+            (vec![public, [10, 1, 0, 1]], true),
+            (vec![private], false),
+            (vec![public, private], false),
+            (vec![private, public], false),
+            (vec![public, [127, 0, 0, 1], public], false),
+        ] {
+            let found: Vec<SocketAddr> = addresses.iter().map(|address| SocketAddr::from((*address, 0))).collect();
+            assert_eq!(rules.allows_all(&found), is_allowed, "{addresses:?}");
+        }
     }
 }

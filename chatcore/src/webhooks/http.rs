@@ -139,7 +139,7 @@ impl Resolve for Checked {
         let rules = self.rules.clone();
         Box::pin(async move {
             let found: Vec<SocketAddr> = lookup_host((name.as_str(), 0)).await?.collect();
-            if !found.iter().all(|address| rules.allows(address.ip())) {
+            if !rules.allows_all(&found) {
                 return Err(AddressRefused.into());
             }
             let found: Addrs = Box::new(found.into_iter());

@@ -208,17 +208,22 @@ async fn answers_wait_where_they_are_too_many() {
     let chat = uncounted(store);
     let (alice, robot) = (user("alice"), user("robot"));
     let id = room(&chat, &alice, &[&robot]).await;
-    let failed = Notes::default();
-    let noted = failed.clone();
+    let (runs, failed) = (Notes::default(), Notes::default());
+    let (ran, noted) = (runs.clone(), failed.clone());
     let bot = Bot::new(slow, robot.clone())
         .options(quick())
-        .on_mention(echo)
+        .on_mention(move |context, message| {
+            ran.add(text_of(&message));
+            echo(context, message)
+        })
         .on_failure(move |failure| noted.add(failure.error.to_string()))
         .start();
     for n in 0..4 {
         mention(&chat, &alice, id, &robot, &n.to_string()).await;
     }
     until(async || texts(&chat, &alice, id).await.len() == 8).await;
+    // The method waits, so no handler runs again.
+    assert_eq!(runs.all(), ["0", "1", "2", "3"]);
     assert_eq!(failed.all(), Vec::<String>::new());
     bot.stop().await.unwrap();
 }

@@ -9,7 +9,9 @@
 )]
 
 mod answering;
+mod answers_once;
 mod crashes;
+mod ending;
 mod failing;
 #[path = "../kit/mod.rs"]
 mod kit;

@@ -5,6 +5,9 @@ mod owners;
 #[path = "bots/scheduled.rs"]
 mod scheduled;
 
+#[path = "bots/tokens.rs"]
+mod tokens;
+
 use std::time::Duration;
 
 use chatcore::{

@@ -1,5 +1,8 @@
 //! Incoming webhooks, and what they post.
 
+#[path = "incoming/uses.rs"]
+mod uses;
+
 use std::collections::HashSet;
 
 use chatcore::{

@@ -14,10 +14,16 @@ mod deliveries;
 mod endpoints;
 mod failures;
 mod forms;
+mod histories;
+#[cfg(feature = "admin")]
+#[allow(dead_code, reason = "shared with other tests")]
+#[path = "../kit/hooked.rs"]
+mod hooked;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod processes;
 mod receiver;
+mod senders;
 #[cfg(feature = "admin")]
 mod server;
 

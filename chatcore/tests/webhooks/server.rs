@@ -1,5 +1,8 @@
 //! Webhooks of the server: they get the events of all sessions.
 
+#[path = "server/limits.rs"]
+mod limits;
+
 use std::{
     collections::BTreeMap,
     sync::{
