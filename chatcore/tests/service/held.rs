@@ -6,10 +6,10 @@ mod answers;
 mod approvals;
 #[path = "held/drafts.rs"]
 mod drafts;
-#[path = "held/limits.rs"]
-mod limits;
 #[path = "held/failing.rs"]
 mod failing;
+#[path = "held/limits.rs"]
+mod limits;
 #[path = "held/removals.rs"]
 mod removals;
 #[path = "held/seen.rs"]

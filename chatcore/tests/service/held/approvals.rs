@@ -6,7 +6,7 @@ use super::*;
 use crate::{hooked::Hooked, kit::in_time};
 
 fn process(store: impl ChatStore) -> Chat {
-    Chat::builder(store).rates(RateLimits::off()).message_policy(BlockingPolicy(obedient)).build()
+    Chat::builder(store).rates(RateLimits::off()).message_policy(BlockingPolicy::new(obedient)).build()
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ async fn a_policy_makes_no_text_outside_of_the_limits_of_an_edit_or_of_a_streame
     let clock = TestClock::default();
     let limits = Limits { rates: RateLimits::off(), due_interval: Duration::from_secs(3_600), ..Limits::default() };
     let builder = Chat::builder(MemoryStore::new()).clock(clock.clone()).limits(limits);
-    let chat = builder.message_policy(BlockingPolicy(obedient)).build();
+    let chat = builder.message_policy(BlockingPolicy::new(obedient)).build();
     let alice = user("alice");
     let id = room(&chat, &alice, &[]).await;
     let sent = say(&chat, &alice, id, "first").await.id;
@@ -52,7 +52,7 @@ async fn held_messages_of_a_session_are_bounded() {
 
 #[tokio::test]
 async fn of_a_long_reason_the_beginning_is_kept() {
-    let policy = BlockingPolicy(|_: &MessageDraft| Verdict::Hold(Some("\u{e4}".repeat(501))));
+    let policy = BlockingPolicy::new(|_: &MessageDraft| Verdict::Hold(Some("\u{e4}".repeat(501))));
     let chat = chat_by(policy, OnFailure::Refuse);
     let (alice, bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[&bob]).await;

@@ -10,7 +10,7 @@ async fn a_scheduled_message_is_reviewed_when_it_is_sent() {
     let clock = TestClock::default();
     let limits = Limits { rates: RateLimits::off(), due_interval: Duration::from_secs(3_600), ..Limits::default() };
     let builder = Chat::builder(MemoryStore::new()).clock(clock.clone()).limits(limits);
-    let chat = builder.message_policy(BlockingPolicy(obedient)).build();
+    let chat = builder.message_policy(BlockingPolicy::new(obedient)).build();
     let (alice, bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[&bob]).await;
     for (said, seconds) in [("fine", 60), ("refuse", 61), ("hold", 62), ("change", 63)] {
@@ -31,7 +31,7 @@ async fn a_policy_is_told_that_a_draft_is_an_edit() {
     let no_edits = |draft: &MessageDraft| {
         if draft.is_edit { Verdict::Refuse(Refusal::new("NO_EDITS", "send another message")) } else { Verdict::Allow }
     };
-    let chat = chat_by(BlockingPolicy(no_edits), OnFailure::Refuse);
+    let chat = chat_by(BlockingPolicy::new(no_edits), OnFailure::Refuse);
     let alice = user("alice");
     let id = room(&chat, &alice, &[]).await;
     let sent = say(&chat, &alice, id, "first").await.id;
