@@ -31,6 +31,8 @@ mod erasure;
 mod export;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod kit;
+#[path = "process/later.rs"]
+mod later;
 #[path = "process/logs.rs"]
 mod logs;
 #[path = "process/outputs.rs"]
