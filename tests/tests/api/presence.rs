@@ -9,6 +9,7 @@ use chatcore::{
 };
 use chatcore_poem::Options;
 use chatcore_tests::{Backend, Events, Graphql, GraphqlEvents, GraphqlSocket, Server, Socket, crowded, patient, token};
+use futures_util::StreamExt as _;
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -18,10 +19,10 @@ const EVENTS: &str = "subscription($id: ID!) { sessionEvents(sessionId: $id) { _
 
 /// A connection, on a transport.
 enum Connection {
-    Socket(Socket),
-    Events(Events),
-    GraphqlSocket(GraphqlSocket),
-    GraphqlEvents(GraphqlEvents),
+    Socket(Box<Socket>),
+    Events(Box<Events>),
+    GraphqlSocket(Box<GraphqlSocket>),
+    GraphqlEvents(Box<GraphqlEvents>),
 }
 
 const TRANSPORTS: [&str; 4] = ["WebSocket", "event stream", "GraphQL socket", "GraphQL event stream"];
@@ -30,22 +31,22 @@ impl Connection {
     async fn open(transport: &str, server: &Server, session: &str) -> Self {
         let (address, token, variables) = (&*server.address, token("b"), json!({ "id": session }));
         match transport {
-            "WebSocket" => Self::Socket(Socket::open(address, "", Some(&token)).await),
+            "WebSocket" => Self::Socket(Socket::open(address, "", Some(&token)).await.into()),
             "event stream" => {
                 let client = server.stranger().with_token(token);
-                Self::Events(Events::open(client.stream_of(session, "")).await.unwrap())
+                Self::Events(Events::open(client.stream_of(session, "")).await.unwrap().into())
             }
             "GraphQL socket" => {
                 let mut socket = GraphqlSocket::admitted(address, &token).await;
                 socket.subscribe("one", EVENTS, variables).await;
                 socket.next("one").await;
-                Self::GraphqlSocket(socket)
+                Self::GraphqlSocket(socket.into())
             }
             _ => {
                 let stream = Graphql::new(address, Some(token)).stream(EVENTS, variables);
                 let mut events = GraphqlEvents::open(stream).await.unwrap_or_else(|answer| panic!("{answer:?}"));
                 events.next().await.unwrap();
-                Self::GraphqlEvents(events)
+                Self::GraphqlEvents(events.into())
             }
         }
     }

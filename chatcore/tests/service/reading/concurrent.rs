@@ -100,7 +100,7 @@ impl World {
         let own = rows.iter().filter(|row| row.by == who).map(|row| row.id.seq).max().unwrap_or(0);
         let own = if who == 0 { own.max(self.root.seq) } else { own };
         let upto = joined.max(session).max(own);
-        let others = || rows.iter().filter(|row| row.by != who);
+        let others = || rows.iter().filter(move |row| row.by != who);
         // The message that began the thread counts as every other one.
         let root = u64::from(who != 0 && self.root.seq > upto);
         let unread = others().filter(|row| row.id.seq > upto).count() as u64 + root;
