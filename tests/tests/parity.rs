@@ -1,13 +1,19 @@
 //! The same answer everywhere: one table of attempts through every transport.
 #![allow(missing_docs, reason = "tests")]
 
-use std::{fs, path::Path, sync::Arc, time::Instant};
+use std::{
+    fs,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
 
 use chatcore_tests::{
     Backend,
     parity::{
         Coverage, World, declined_everywhere, follow_all_sessions, presence_everywhere, resume_everywhere, run_lists,
-        run_table,
+        run_table, walk,
     },
 };
 
@@ -76,4 +82,13 @@ async fn a_reader_goes_from_one_transport_to_another_in_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_goes_from_one_transport_to_another_on_surreal() {
     resume_everywhere(Backend::SurrealMemory).await;
+}
+
+/// `PARITY_STEPS` in the environment walks further, and `PARITY_SEED` the way of a failure, whose message has its seed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_have_what_there_is_after_a_walk_at_random() {
+    let given = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    let seed = given("PARITY_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    let steps = given("PARITY_STEPS").unwrap_or(1_000);
+    walk(seed, usize::try_from(steps).unwrap()).await;
 }

@@ -1,12 +1,12 @@
 //! Every cell of the permission matrix through queries, mutations and subscriptions: the answer is the engine's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chatcore::{
     Code, Limits, MemoryStore, RateLimits,
     chat::{AddParticipant, CreateInvite, CreateSession, SendMessage, UpdateSession},
     model::{MessageId, ParticipantRole, SessionId, SessionType, Standing},
-    permission::{Action, Denial, Facts, SessionState, decide},
+    permission::{Action, ActionKind, Denial, Facts, SessionState, decide},
 };
 
 use super::*;
@@ -311,6 +311,29 @@ fn cells() -> Vec<(Action, Option<&'static str>)> {
         }
     }
     cells
+}
+
+/// What no cell tries, since the room has no message that is being written.
+const ELSEWHERE: [Action; 1] = [Action::ContinueMessage { own: true }];
+
+#[test]
+fn every_action_is_in_a_cell() {
+    let tried: HashSet<Action> = cells().into_iter().map(|(action, _)| action).collect();
+    let kinds: HashSet<ActionKind> = tried.iter().map(|action| action.kind()).collect();
+    for kind in ActionKind::ALL {
+        assert!(kinds.contains(&kind), "{kind:?} is in no cell");
+    }
+    for action in &tried {
+        let other = match *action {
+            Action::EditMessage { own } => Action::EditMessage { own: !own },
+            Action::ContinueMessage { own } => Action::ContinueMessage { own: !own },
+            Action::ReportMessage { own } => Action::ReportMessage { own: !own },
+            Action::ReportParticipant { own } => Action::ReportParticipant { own: !own },
+            Action::Unmute { own } => Action::Unmute { own: !own },
+            other => other,
+        };
+        assert!(tried.contains(&other) != ELSEWHERE.contains(&other), "{other:?}");
+    }
 }
 
 /// The codes of the errors of a cell.

@@ -4,6 +4,8 @@
 
 mod cases;
 
+use std::collections::BTreeSet;
+
 use cases::{Answer, Face, Names, World, paged, plain, principal};
 use chatcore_poem::ChatFrontend;
 use poem::{Endpoint, EndpointExt as _, Request, Response, Route, http::Method};
@@ -103,7 +105,10 @@ impl<E: Endpoint> Face for Rest<E> {
 #[tokio::test]
 async fn the_operations_answer_as_the_core_does() {
     let world = World::new().await;
-    cases::all(&rest(&world), &world).await;
+    let rest = rest(&world);
+    let worked = cases::all(&rest, &world).await;
+    // An operation that is new gets its calls.
+    assert_eq!(worked, rest.operations().into_iter().map(|(id, ..)| id).collect::<BTreeSet<_>>());
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use proptest::{prelude::*, sample::Index};
 
 use super::*;
 
+mod concurrent;
+
 fn exactly(count: u64) -> Unread {
     Unread { count, is_exact: true }
 }

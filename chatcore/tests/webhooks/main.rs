@@ -9,6 +9,8 @@
 )]
 
 mod addresses;
+#[cfg(feature = "admin")]
+mod away;
 mod dead_letters;
 mod deliveries;
 mod endpoints;

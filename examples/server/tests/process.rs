@@ -33,6 +33,8 @@ mod export;
 mod kit;
 #[path = "process/lists.rs"]
 mod lists;
+#[path = "process/later.rs"]
+mod later;
 #[path = "process/logs.rs"]
 mod logs;
 #[path = "process/outputs.rs"]

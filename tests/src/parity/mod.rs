@@ -24,6 +24,7 @@ mod room;
 mod run;
 mod stage;
 mod transport;
+mod walk;
 mod websocket;
 mod wire;
 mod world;
@@ -43,6 +44,7 @@ pub use rest::EventStream;
 pub use resume::{follow_all_sessions, resume_everywhere};
 pub use run::{Problem, Record, Report, run_lists, run_table};
 pub use stage::{Actor, Stage, State, stages};
+pub use walk::walk;
 pub use world::World;
 
 /// How long anything that must come may take, on a slow machine.

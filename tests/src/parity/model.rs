@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chatcore::{
-    model::{Event, MessageId, Standing, UserId},
+    model::{Event, EventKind, MessageEvent, MessageId, SessionEvent, Standing, UserId},
     store::{ParticipantRecord, SessionFacts},
 };
 use serde_json::{Value, json};
@@ -21,6 +21,81 @@ pub struct Model {
     bans: BTreeMap<String, Value>,
     mutes: BTreeMap<String, Value>,
     messages: BTreeMap<u64, Value>,
+    beside: Beside,
+}
+
+/// What belongs to the messages, and stands beside them: the pins with their users and times, the number of each reaction to each message, and
+/// the session's own emojis with their addresses.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Beside {
+    pins: BTreeMap<u64, Value>,
+    reactions: BTreeMap<u64, BTreeMap<String, u64>>,
+    emojis: BTreeMap<String, Value>,
+}
+
+impl Beside {
+    /// What a log makes of it.
+    fn of(log: &[std::sync::Arc<Event>]) -> Self {
+        let mut beside = Self::default();
+        let counts = |event: &&std::sync::Arc<Event>| {
+            matches!(
+                event.kind,
+                EventKind::Session(SessionEvent::EmojiAdded { .. } | SessionEvent::EmojiRemoved { .. })
+                    | EventKind::Message(
+                        MessageEvent::Deleted { .. }
+                            | MessageEvent::Pinned { .. }
+                            | MessageEvent::Unpinned { .. }
+                            | MessageEvent::Reacted { .. }
+                            | MessageEvent::Unreacted { .. }
+                    )
+            )
+        };
+        for event in log.iter().filter(counts) {
+            beside.apply(&canon::bare_event(event)).unwrap_or_else(|wrong| panic!("{wrong}: {event:?}"));
+        }
+        beside
+    }
+
+    fn apply(&mut self, event: &Value) -> Result<(), String> {
+        let text = |name: &str| event[name].as_str().map(str::to_owned).ok_or_else(|| format!("no {name}: {event}"));
+        match event["kind"].as_str().unwrap_or_default() {
+            "MessagePinned" => {
+                let pin = json!({ "by": event["actor"]["id"], "at": event["at"] });
+                if self.pins.insert(position(&event["message_id"])?, pin).is_some() {
+                    return Err(format!("it was pinned: {event}"));
+                }
+            }
+            "MessageUnpinned" => {
+                self.pins.remove(&position(&event["message_id"])?).ok_or_else(|| format!("no pin: {event}"))?;
+            }
+            kind @ ("ReactionAdded" | "ReactionRemoved") => {
+                let count = event["count"].as_u64().ok_or("no count")?;
+                let of_message = self.reactions.entry(position(&event["message_id"])?).or_default();
+                let before = of_message.remove(&text("emoji")?).unwrap_or(0);
+                let expected = if kind == "ReactionAdded" { before + 1 } else { before.saturating_sub(1) };
+                if count != expected {
+                    return Err(format!("{before} became {count}: {event}"));
+                }
+                if count > 0 {
+                    of_message.insert(text("emoji")?, count);
+                }
+                self.reactions.retain(|_, of_message| !of_message.is_empty());
+            }
+            "MessageDeleted" => {
+                for id in event["messages"].as_array().ok_or("no messages")? {
+                    let message = position(id)?;
+                    self.pins.remove(&message);
+                    self.reactions.remove(&message);
+                }
+            }
+            "EmojiAdded" => drop(self.emojis.insert(text("name")?, event["url"].clone())),
+            "EmojiRemoved" => {
+                self.emojis.remove(&text("name")?).ok_or_else(|| format!("no such emoji: {event}"))?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 impl Model {
@@ -53,20 +128,21 @@ impl Model {
         }
         let is_message = |event: &&std::sync::Arc<Event>| event.kind.is_message();
         let messages = log.iter().filter(is_message).map(|event| (event.seq, canon::said(event))).collect();
-        Self { seq: facts.head.seq, session, people, bans, mutes, messages }
+        Self { seq: facts.head.seq, session, people, bans, mutes, messages, beside: Beside::of(log) }
     }
 
     /// All of it as one value.
     #[must_use]
     pub fn value(&self) -> Value {
-        let Self { seq, session, people, bans, mutes, messages } = self;
+        let Self { seq, session, people, bans, mutes, messages, beside } = self;
+        let Beside { pins, reactions, emojis } = beside;
         let mut present: Vec<_> = people.iter().filter(|(_, person)| person["is_active"] == true).collect();
         // Stays are named in the order in which they began.
         present.sort_by_key(|(_, person)| person["id"].to_string());
         let present: Vec<_> = present.into_iter().map(|(name, _)| name).collect();
         json!({
             "seq": seq, "session": session, "people": people, "bans": bans, "mutes": mutes, "messages": messages,
-            "present": present,
+            "present": present, "pins": pins, "reactions": reactions, "emojis": emojis,
         })
     }
 
@@ -74,6 +150,12 @@ impl Model {
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.session.get("is_active") == Some(&Value::Bool(true))
+    }
+
+    /// The owner's id.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        self.session.get("owner").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// Whether a user is in it.
@@ -98,6 +180,7 @@ impl Model {
             return Err(format!("event {seq} came after {}", self.seq));
         }
         self.seq = seq;
+        self.beside.apply(event)?;
         let at = &event["at"];
         let (actor, user) = (id(&event["actor"]), id(&event["user"]));
         match event["kind"].as_str().unwrap_or_default() {
@@ -213,6 +296,10 @@ impl Model {
             "MessageDeleted" => {
                 for id in event["messages"].as_array().ok_or("no messages")? {
                     let message = self.messages.get_mut(&position(id)?).ok_or("a deletion of no message")?;
+                    if !message["deleted_at"].is_null() {
+                        // The reader was told of the message when it was deleted already.
+                        continue;
+                    }
                     let revision = message["revision"].as_u64().ok_or("no revision")?;
                     let gone = [
                         ("content", Value::Null),

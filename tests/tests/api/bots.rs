@@ -31,34 +31,200 @@ fn code(frame: &Value) -> &str {
     frame["data"]["code"].as_str().unwrap_or_else(|| panic!("{frame}"))
 }
 
+/// The code of an answer of REST.
+fn of_reply(reply: &Reply) -> String {
+    match reply.status {
+        200..300 => "OK".to_owned(),
+        _ => reply.body["code"].as_str().unwrap_or_else(|| panic!("{:#}", reply.body)).to_owned(),
+    }
+}
+
+/// The code of errors of GraphQL.
+fn of_errors(errors: &Value) -> String {
+    errors[0]["extensions"]["code"].as_str().unwrap_or("OK").to_owned()
+}
+
+/// The code of an answer to a frame.
+fn of_frame(frame: &Value) -> String {
+    if frame["event"] == "ack" { "OK".to_owned() } else { code(frame).to_owned() }
+}
+
+/// The code of the first result of an operation, which the socket goes on with where it is a subscription.
+async fn of_operation(socket: &mut GraphqlSocket, document: &str, variables: Value) -> String {
+    socket.subscribe("one", document, variables).await;
+    let message = socket.message().await;
+    match message["type"].as_str() {
+        Some("next") => {
+            if !document.starts_with("subscription") {
+                socket.completed("one").await;
+            }
+            of_errors(&message["payload"]["errors"])
+        }
+        Some("error") => of_errors(&message["payload"]),
+        _ => panic!("{message}"),
+    }
+}
+
 /// What each transport says of a session to a token: the codes of a look, of a message and of a subscription.
 async fn told(server: &Server, token: &str, session: &str) -> Vec<[String; 3]> {
     let rest = server.stranger().with_token(token);
-    let of = |reply: Reply| match reply.status {
-        200..300 => "OK".to_owned(),
-        _ => reply.body["code"].as_str().unwrap().to_owned(),
-    };
     let path = format!("/sessions/{session}");
-    let looked = of(rest.get(&path).await);
-    let sent = of(rest.post(&format!("{path}/messages"), json!({ "content": "hi" })).await);
-    let followed = of(rest.get(&format!("{path}/events")).await);
-    let by_rest = [looked, sent, followed];
+    let looked = of_reply(&rest.get(&path).await);
+    let sent = of_reply(&rest.post(&format!("{path}/messages"), json!({ "content": "hi" })).await);
+    let read = of_reply(&rest.get(&format!("{path}/events")).await);
+    let waited = of_reply(&rest.get(&format!("{path}/events?after=0&wait=60")).await);
+    let streamed = match Events::open(rest.stream_of(session, "")).await {
+        Ok(_) => "OK".to_owned(),
+        Err(_) => of_reply(&rest.send(rest.stream_of(session, "")).await),
+    };
+    let mut all = [read, waited, streamed].map(|followed| [looked.clone(), sent.clone(), followed]).to_vec();
 
     let graphql = Graphql::new(&server.address, Some(token.to_owned()));
-    let code_of = |errors: &Value| errors[0]["extensions"]["code"].as_str().unwrap_or("OK").to_owned();
-    let first = |answer: Answer| code_of(&answer.body["errors"]);
-    let looked = first(graphql.ask(VIEW, json!({ "id": session })).await);
-    let sent = first(graphql.ask(SEND, json!({ "id": session })).await);
-    let mut stream = GraphqlEvents::open(graphql.stream(EVENTS, json!({ "id": session }))).await.unwrap();
+    let id = || json!({ "id": session });
+    let first = |answer: Answer| of_errors(&answer.body["errors"]);
+    let looked = first(graphql.ask(VIEW, id()).await);
+    let sent = first(graphql.ask(SEND, id()).await);
+    let mut stream = GraphqlEvents::open(graphql.stream(EVENTS, id())).await.unwrap();
     let begun = stream.next().await.unwrap();
-    let followed = code_of(&begun["errors"]);
-    let by_graphql = [looked.clone(), sent, followed];
+    let followed = of_errors(&begun["errors"]);
+    all.push([looked, sent, followed]);
+    let mut by_socket = Vec::new();
+    let mut socket = GraphqlSocket::admitted(&server.address, token).await;
+    // What follows the session comes last: the socket goes on with it.
+    for document in [VIEW, SEND, EVENTS] {
+        by_socket.push(of_operation(&mut socket, document, id()).await);
+    }
+    all.push(by_socket.try_into().unwrap());
 
     let mut socket = Socket::open(&server.address, "", Some(token)).await;
-    let ask = |frame: Value| if frame["event"] == "ack" { "OK".to_owned() } else { code(&frame).to_owned() };
-    let sent = ask(socket.ask("send_message", json!({ "session_id": session, "content": "hi" })).await);
-    let followed = ask(socket.ask("join_session", json!({ "session_id": session })).await);
-    vec![by_rest, by_graphql, [looked, sent, followed]]
+    let sent = of_frame(&socket.ask("send_message", json!({ "session_id": session, "content": "hi" })).await);
+    let followed = of_frame(&socket.ask("join_session", json!({ "session_id": session })).await);
+    // No frame looks at a session.
+    let looked = all[0][0].clone();
+    all.push([looked, sent, followed]);
+    all
+}
+
+/// What can be done upon a message, or beside it.
+struct Deed {
+    /// The name of its action in a scope.
+    action: &'static str,
+    /// The method, the path and the body.
+    rest: [&'static str; 3],
+    mutation: &'static str,
+    /// The name and the data, where there is such a frame.
+    frame: Option<[&'static str; 2]>,
+}
+
+const DEEDS: [Deed; 7] = [
+    Deed {
+        action: "SEND",
+        rest: ["POST", "/messages", r#"{ "content": "hi" }"#],
+        mutation: r#"sendMessage(input: { sessionId: $session, content: "hi" }) { message { id } }"#,
+        frame: Some(["send_message", r#"{ "session_id": "{session}", "content": "hi" }"#]),
+    },
+    Deed {
+        action: "EDIT_MESSAGE",
+        rest: ["PUT", "/messages/{message}", r#"{ "content": "edited" }"#],
+        mutation: r#"editMessage(input: { messageId: $message, content: "edited" }) { message { id } }"#,
+        frame: Some(["edit_message", r#"{ "message_id": "{message}", "content": "edited" }"#]),
+    },
+    Deed {
+        action: "PIN_MESSAGE",
+        rest: ["PUT", "/messages/{message}/pin", "null"],
+        mutation: "pinMessage(input: { messageId: $message }) { messageId }",
+        frame: Some(["pin_message", r#"{ "message_id": "{message}" }"#]),
+    },
+    Deed {
+        action: "REACT",
+        rest: ["PUT", "/messages/{message}/reactions/%F0%9F%91%8D", "null"],
+        mutation: "addReaction(input: { messageId: $message, emoji: \"\u{1f44d}\" }) { messageId }",
+        frame: Some(["add_reaction", "{ \"message_id\": \"{message}\", \"emoji\": \"\u{1f44d}\" }"]),
+    },
+    Deed {
+        action: "MANAGE_EMOJIS",
+        rest: ["PUT", "/emojis/party", "{}"],
+        mutation: r#"addEmoji(input: { sessionId: $session, name: "party" }) { sessionId }"#,
+        frame: None,
+    },
+    Deed {
+        action: "INVITE",
+        rest: ["POST", "/participants", r#"{ "user_id": "{user}" }"#],
+        mutation: "addParticipant(input: { sessionId: $session, userId: $user }) { participant { id } }",
+        frame: None,
+    },
+    Deed {
+        action: "DELETE_OWN_MESSAGE",
+        rest: ["DELETE", "/messages/{message}", "null"],
+        mutation: "deleteMessage(input: { messageId: $message }) { message { id } }",
+        frame: Some(["delete_message", r#"{ "message_id": "{message}" }"#]),
+    },
+];
+
+/// What a deed is done upon.
+struct Upon<'a> {
+    session: &'a str,
+    message: String,
+    user: String,
+}
+
+impl Upon<'_> {
+    fn fill(&self, text: &str) -> String {
+        let Self { session, message, user } = self;
+        text.replace("{session}", session).replace("{message}", message).replace("{user}", user)
+    }
+
+    fn json(&self, text: &str) -> Value {
+        serde_json::from_str(&self.fill(text)).unwrap()
+    }
+
+    /// A document of a mutation, and its variables.
+    fn document(&self, mutation: &str) -> (String, Value) {
+        let Self { session, message, user } = self;
+        let variables = json!({ "session": session, "message": message, "user": user });
+        let used = ["$session", "$message", "$user"].into_iter().filter(|name| mutation.contains(*name));
+        let declared = used.map(|name| format!("{name}: ID!")).collect::<Vec<_>>().join(", ");
+        (format!("mutation({declared}) {{ {mutation} }}"), variables)
+    }
+}
+
+/// A token at each transport.
+struct Ways {
+    rest: Client,
+    graphql: Graphql,
+    graphql_socket: GraphqlSocket,
+    socket: Socket,
+}
+
+impl Ways {
+    async fn of(server: &Server, token: &str) -> Self {
+        Self {
+            rest: server.stranger().with_token(token),
+            graphql: Graphql::new(&server.address, Some(token.to_owned())),
+            graphql_socket: GraphqlSocket::admitted(&server.address, token).await,
+            socket: Socket::open(&server.address, "", Some(token)).await,
+        }
+    }
+
+    /// Does something by the transport of this number; `None` where that transport does not express it.
+    async fn act(&mut self, way: usize, deed: &Deed, upon: &Upon<'_>) -> Option<String> {
+        let (document, variables) = upon.document(deed.mutation);
+        Some(match way {
+            0 => {
+                let [method, path, body] = deed.rest;
+                let path = format!("/sessions/{}{}", upon.session, upon.fill(path));
+                let request = self.rest.request(method.parse().unwrap(), &path);
+                let body = upon.json(body);
+                of_reply(&self.rest.send(if body.is_null() { request } else { request.json(&body) }).await)
+            }
+            1 => of_errors(&self.graphql.ask(&document, variables).await.body["errors"]),
+            2 => of_operation(&mut self.graphql_socket, &document, variables).await,
+            _ => {
+                let [event, data] = deed.frame?;
+                of_frame(&self.socket.ask(event, upon.json(data)).await)
+            }
+        })
+    }
 }
 
 on_every_store! {
@@ -96,6 +262,45 @@ on_every_store! {
         scoped.get("/bots").await.problem(403, "OUT_OF_SCOPE");
         scoped.get("/blocks").await.problem(403, "OUT_OF_SCOPE");
         scoped.put("/bots/me/commands", json!({ "commands": [] })).await.problem(403, "OUT_OF_SCOPE");
+    }
+
+    async fn each_action_needs_its_place_in_the_scope_on_every_transport(server) {
+        let a = server.client("a").await;
+        let session = a.session("INVITE_ONLY").await;
+        let id = bot(&a).await;
+        add(&a, &session, &id).await;
+        a.put(&format!("/sessions/{session}/participants/{id}/role"), json!({ "role": "ADMIN" })).await.expect(200);
+        let (text, _) = token(&a, &id, json!({ "name": "whole" })).await;
+        let whole = server.stranger().with_token(text);
+        let mut users = 0;
+        for Deed { action: named, .. } in &DEEDS {
+            let (text, _) = token(&a, &id, json!({ "name": named, "actions": [named] })).await;
+            let mut ways = Ways::of(&server, &text).await;
+            let before = a.get(&format!("/sessions/{session}")).await.expect(200)["seq"].as_u64().unwrap();
+            let mut steps = 0;
+            for deed in &DEEDS {
+                for way in 0..4 {
+                    // Each attempt is upon a message and a user of its own.
+                    let message = whole.say(&session, "upon this").await["id"].as_str().unwrap().to_owned();
+                    let user = format!("user{users}");
+                    if deed.action == "INVITE" {
+                        server.client(&user).await;
+                        users += 1;
+                    }
+                    let upon = Upon { session: &session, message, user };
+                    let told = ways.act(way, deed, &upon).await;
+                    let expected = if deed.action == *named { "OK" } else { "OUT_OF_SCOPE" };
+                    let place = || format!("{} by transport {way} with a token for {named}", deed.action);
+                    assert!(told.as_deref().is_none_or(|told| told == expected), "{}: {told:?}", place());
+                    // The message, and what was allowed.
+                    steps += 1 + u64::from(told.is_some_and(|told| told == "OK"));
+                }
+            }
+            let after = a.get(&format!("/sessions/{session}")).await.expect(200)["seq"].as_u64().unwrap();
+            // An emoji that is there already is not added again.
+            let again = if *named == "MANAGE_EMOJIS" { 2 } else { 0 };
+            assert_eq!(after - before, steps - again, "something out of the scope for {named} was done");
+        }
     }
 
     async fn a_revoked_token_ends_everything_that_is_open(server) {

@@ -9,6 +9,7 @@ mod events;
 mod history;
 mod matrix;
 mod newer;
+mod presence;
 mod races;
 mod rates;
 mod rest;

@@ -1,12 +1,12 @@
 //! Every cell of the permission matrix, through REST, and through the WebSocket where a frame expresses it: the answer is
 //! the engine's, and what is denied changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chatcore::{
     Code, SystemClock,
     model::{MessageId, ParticipantRole, SessionId, SessionType, Standing, UserId},
-    permission::{Action, Denial, Facts, SessionState, decide},
+    permission::{Action, ActionKind, Denial, Facts, SessionState, decide},
 };
 use chatcore_tests::{Client, Events, Reply, Server, Socket, Template, on_every_store};
 use futures_util::future::join_all;
@@ -184,6 +184,94 @@ impl Room<'_> {
     }
 }
 
+impl Room<'_> {
+    /// The frame by which a WebSocket expresses an action; `None` where it has none.
+    fn frame(&self, actor: &str, action: Action, target: Option<&str>) -> Option<(&'static str, Value)> {
+        let another = if actor == "owner" { "former" } else { "owner" };
+        let of = |user: &str| {
+            let path = self.message(user);
+            json!({ "message_id": path.strip_prefix("/messages/").unwrap() })
+        };
+        let here = || json!({ "session_id": self.id });
+        let whom = |own: bool| if own { actor } else { target.unwrap_or_default() };
+        let (name, mut data, input) = match action {
+            Action::View => ("join_session", here(), json!({})),
+            Action::Send => ("send_message", here(), json!({ "content": "x" })),
+            Action::MentionEverybody => ("send_message", here(), json!({ "content": "x", "mentions_everybody": true })),
+            Action::EditMessage { own } => {
+                ("edit_message", of(if own { actor } else { another }), json!({ "content": "edited" }))
+            }
+            Action::ContinueMessage { own } => ("fail_message", of(if own { actor } else { another }), json!({})),
+            Action::DeleteOwnMessage => ("delete_message", of(actor), json!({})),
+            Action::DeleteMessage => ("delete_message", of(another), json!({})),
+            Action::ReportMessage { own } => {
+                ("report_message", of(if own { actor } else { another }), json!({ "reason": "SPAM" }))
+            }
+            Action::ReportParticipant { own } => {
+                ("report_participant", here(), json!({ "user_id": whom(own), "reason": "SPAM" }))
+            }
+            Action::PinMessage => ("pin_message", of(another), json!({})),
+            Action::React => ("add_reaction", of(another), json!({ "emoji": "\u{1f44d}" })),
+            Action::SetOwnMetadata => {
+                ("set_participant_metadata", here(), json!({ "user_id": whom(true), "metadata": { "a": 1 } }))
+            }
+            Action::SetMetadata => {
+                ("set_participant_metadata", here(), json!({ "user_id": whom(false), "metadata": { "a": 1 } }))
+            }
+            Action::DeleteMessagesOf
+            | Action::ManageReports
+            | Action::ViewModerationLog
+            | Action::ViewRevisions
+            | Action::ReviewMessages
+            | Action::ManageEmojis
+            | Action::Update { .. }
+            | Action::Delete
+            | Action::Invite { .. }
+            | Action::CreateInvite { .. }
+            | Action::ManageInvites
+            | Action::ManageWebhooks
+            | Action::AnswerJoinRequests
+            | Action::JoinByInvite
+            | Action::Remove
+            | Action::ChangeRole { .. }
+            | Action::Ban
+            | Action::ManageBans
+            | Action::Mute
+            | Action::Unmute { .. }
+            | Action::Archive
+            | Action::Restore
+            | Action::Transfer
+            | Action::Leave
+            | Action::Join => return None,
+        };
+        data.as_object_mut().unwrap().extend(input.as_object().unwrap().clone());
+        Some((name, data))
+    }
+}
+
+/// What no cell tries, since a copy of a room has neither an invite nor a message that is being written.
+const ELSEWHERE: [Action; 2] = [Action::JoinByInvite, Action::ContinueMessage { own: true }];
+
+#[test]
+fn every_action_is_in_a_cell() {
+    let tried: HashSet<Action> = cells().into_iter().map(|(action, _)| action).collect();
+    let kinds: HashSet<ActionKind> = tried.iter().chain(&ELSEWHERE).map(|action| action.kind()).collect();
+    for kind in ActionKind::ALL {
+        assert!(kinds.contains(&kind), "{kind:?} is neither in a cell nor among those of elsewhere");
+    }
+    for action in &tried {
+        let other = match *action {
+            Action::EditMessage { own } => Action::EditMessage { own: !own },
+            Action::ContinueMessage { own } => Action::ContinueMessage { own: !own },
+            Action::ReportMessage { own } => Action::ReportMessage { own: !own },
+            Action::ReportParticipant { own } => Action::ReportParticipant { own: !own },
+            Action::Unmute { own } => Action::Unmute { own: !own },
+            other => other,
+        };
+        assert!(tried.contains(&other) != ELSEWHERE.contains(&other), "{other:?}");
+    }
+}
+
 /// What can be done to whom.
 fn cells() -> Vec<(Action, Option<&'static str>)> {
     let targets = ["owner", "admin2", "member2", "viewer2", "former", "stranger"];
@@ -258,6 +346,28 @@ async fn introduce_everybody(server: &Server) {
 
 const TYPES: [SessionType; 3] = [SessionType::Public, SessionType::InviteOnly, SessionType::Private];
 
+/// The code of a denial: a message's id must not tell whether there is such a session.
+fn refusal(action: Action, denial: Denial) -> Code {
+    let is_of_message = matches!(
+        action,
+        Action::EditMessage { .. }
+            | Action::ContinueMessage { .. }
+            | Action::DeleteOwnMessage
+            | Action::DeleteMessage
+            | Action::ViewRevisions
+            | Action::ReportMessage { .. }
+            | Action::PinMessage
+            | Action::React
+    );
+    if is_of_message && denial == Denial::Hidden { Code::MessageNotFound } else { denial.code() }
+}
+
+/// Whether a cell is one: the table knows nothing of identity, and the target must be there.
+fn is_cell(session_type: SessionType, actor: &str, action: Action, target: Option<&str>) -> bool {
+    let is_of_self = action == Action::ReportParticipant { own: false } && target == Some(actor);
+    !is_of_self && target.is_none_or(|target| in_room(session_type, target))
+}
+
 /// Tries every cell of an actor: what is denied in the one room, where nothing may come of it, and what is allowed in a room of
 /// its own. Gives how many were allowed and denied.
 async fn every_cell_of(actor: &str, common: &Room<'_>, before: &Value) -> (usize, usize) {
@@ -265,11 +375,9 @@ async fn every_cell_of(actor: &str, common: &Room<'_>, before: &Value) -> (usize
     let session_type = rooms.session_type;
     let client = rooms.server.client(actor).await;
     let (mut allowed, mut denied) = (0, 0);
-    for (action, target) in cells() {
-        let is_of_self = action == Action::ReportParticipant { own: false } && target == Some(actor);
-        if is_of_self || target.is_some_and(|target| !in_room(session_type, target)) {
-            continue;
-        }
+    for (action, target) in
+        cells().into_iter().filter(|(action, target)| is_cell(session_type, actor, *action, *target))
+    {
         let cell = format!("{session_type} {actor} {action:?} {target:?}");
         match decide(&rooms.facts(actor, target), action) {
             Ok(()) => {
@@ -280,20 +388,7 @@ async fn every_cell_of(actor: &str, common: &Room<'_>, before: &Value) -> (usize
             }
             Err(denial) => {
                 let reply = common.act(&client, actor, action, target).await;
-                // A message's id must not tell whether there is such a session.
-                let is_of_message = matches!(
-                    action,
-                    Action::EditMessage { .. }
-                        | Action::ContinueMessage { .. }
-                        | Action::DeleteOwnMessage
-                        | Action::DeleteMessage
-                        | Action::ViewRevisions
-                        | Action::ReportMessage { .. }
-                        | Action::PinMessage
-                        | Action::React
-                );
-                let is_hidden = is_of_message && denial == Denial::Hidden;
-                let code = if is_hidden { Code::MessageNotFound } else { denial.code() };
+                let code = refusal(action, denial);
                 assert_eq!(reply.body["code"], code.as_str(), "{cell}");
                 assert_eq!(reply.status, code.status(), "{cell}");
                 denied += 1;
@@ -321,20 +416,41 @@ on_every_store! {
 
     async fn every_cell_through_the_websocket(server) {
         introduce_everybody(&server).await;
+        let (mut allowed, mut denied) = (0, 0);
         for session_type in TYPES {
             let rooms = Rooms::new(&server, session_type).await;
             let room = rooms.one().await;
+            let before = room.snapshot().await;
             for actor in actors(session_type) {
                 let mut socket = server.socket(actor).await;
-                let facts = rooms.facts(actor, None);
-                let id = &room.id;
-                check(&mut socket, decide(&facts, Action::View), "join_session", json!({ "session_id": id })).await;
-                let send = decide(&facts, Action::Send);
-                check(&mut socket, send, "send_message", json!({ "session_id": id, "content": "x" })).await;
-                check(&mut socket, send, "typing_start", json!({ "session_id": id })).await;
-                check(&mut socket, send, "typing_stop", json!({ "session_id": id })).await;
+                for (action, target) in cells() {
+                    let Some((event, data)) = room.frame(actor, action, target) else { continue };
+                    if !is_cell(session_type, actor, action, target) {
+                        continue;
+                    }
+                    match decide(&rooms.facts(actor, target), action) {
+                        Ok(()) => {
+                            let (event, data) = rooms.one().await.frame(actor, action, target).unwrap();
+                            check(&mut socket, Ok(()), event, data).await;
+                            allowed += 1;
+                        }
+                        Err(denial) => {
+                            check(&mut socket, Err(refusal(action, denial)), event, data).await;
+                            denied += 1;
+                        }
+                    }
+                }
+            }
+            assert_eq!(room.snapshot().await, before, "{session_type}: something that was denied was done");
+            for actor in actors(session_type) {
+                let mut socket = server.socket(actor).await;
+                let send = decide(&rooms.facts(actor, None), Action::Send).map_err(|denial| denial.code());
+                for event in ["typing_start", "typing_stop"] {
+                    check(&mut socket, send, event, json!({ "session_id": room.id })).await;
+                }
             }
         }
+        assert!(allowed > 30 && denied > 50, "{allowed} {denied}");
     }
 
     async fn reading_events_in_every_way(server) {
@@ -363,10 +479,10 @@ on_every_store! {
     }
 }
 
-async fn check(socket: &mut Socket, decision: Result<(), Denial>, event: &str, data: Value) {
-    let answer = socket.ask(event, data).await;
+async fn check(socket: &mut Socket, decision: Result<(), Code>, event: &str, data: Value) {
+    let answer = socket.ask(event, data.clone()).await;
     match decision {
-        Ok(()) => assert_eq!(answer["event"], "ack", "{answer}"),
-        Err(denial) => assert_eq!(answer["data"]["code"], denial.code().as_str(), "{answer}"),
+        Ok(()) => assert_eq!(answer["event"], "ack", "{event} {data}: {answer}"),
+        Err(code) => assert_eq!(answer["data"]["code"], code.as_str(), "{event} {data}: {answer}"),
     }
 }
