@@ -31,10 +31,10 @@ mod erasure;
 mod export;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod kit;
-#[path = "process/lists.rs"]
-mod lists;
 #[path = "process/later.rs"]
 mod later;
+#[path = "process/lists.rs"]
+mod lists;
 #[path = "process/logs.rs"]
 mod logs;
 #[path = "process/outputs.rs"]
