@@ -39,7 +39,7 @@ fn holds(draft: &MessageDraft) -> Verdict {
 #[tokio::test]
 async fn an_answer_that_waits_for_a_moderator_is_no_failure() {
     let store = MemoryStore::new();
-    let chat = Chat::builder(store.clone()).rates(RateLimits::off()).message_policy(BlockingPolicy(holds)).build();
+    let chat = Chat::builder(store.clone()).rates(RateLimits::off()).message_policy(BlockingPolicy::new(holds)).build();
     let (alice, robot) = (user("alice"), user("robot"));
     let session = room(&chat, &alice, &[&robot]).await;
     let world = World { store, chat, alice, robot, session };
