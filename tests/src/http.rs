@@ -3,6 +3,7 @@
 use std::{
     net::IpAddr,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use reqwest::{Method, header::HeaderMap};
@@ -20,6 +21,13 @@ pub(crate) fn http() -> reqwest::Client {
 /// Pools would hold connections across a server's end, and across the runtimes of tests.
 pub(crate) fn unpooled() -> reqwest::ClientBuilder {
     reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy()
+}
+
+/// A client that keeps its connections, for a test that asks one server of its own again and again. It gives up an idle one before
+/// the server does, and speaks no TLS.
+pub(crate) fn pooled() -> reqwest::Client {
+    let builder = reqwest::Client::builder().no_proxy().pool_idle_timeout(Duration::from_secs(30));
+    builder.tls_certs_only([]).build().unwrap()
 }
 
 /// A caller of the REST operations.
@@ -92,6 +100,11 @@ impl Client {
     /// The same client without a token.
     pub fn without_token(&self) -> Self {
         Self { token: None, ..self.clone() }
+    }
+
+    /// The same client with connections that it keeps.
+    pub(crate) fn pooled(&self) -> Self {
+        Self { http: pooled(), ..self.clone() }
     }
 
     /// The same client of the same program that has another address now.

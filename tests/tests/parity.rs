@@ -30,9 +30,8 @@ async fn everything_agrees(backend: Backend, step: usize) {
     let step = std::env::var("PARITY_STEP").map_or(step, |step| step.parse().expect("PARITY_STEP is a number"));
     let coverage = Arc::new(Coverage::default());
     let start = Instant::now();
-    let mut report = run_table(backend, &coverage, step).await;
-    println!("{backend:?}: {} allowed, {} refused, {:?}", report.allowed, report.refused, start.elapsed());
-    report.add(run_lists(backend, &coverage).await);
+    let (mut report, lists) = tokio::join!(run_table(backend, &coverage, step), run_lists(backend, &coverage));
+    report.add(lists);
     println!("{backend:?}: {} allowed, {} refused, {:?}", report.allowed, report.refused, start.elapsed());
     report.check();
     follow_all_sessions(backend, &coverage).await;

@@ -168,7 +168,8 @@ fn fields_about_webhooks(sdl: &str) -> BTreeSet<String> {
         }
         let name = line.strip_prefix('\t').and_then(|line| line.split(['(', ':']).next()).unwrap_or_default();
         let is_name = is_root && !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric());
-        let is_wanted = ["ebhook", "eadLetter"].iter().any(|part| name.contains(part)) && !name.contains("Incoming");
+        let is_wanted =
+            ["ebhook", "eadLetter"].iter().any(|part| name.contains(part)) && !name.to_lowercase().contains("incoming");
         if is_name && is_wanted {
             fields.insert(name.to_owned());
         }

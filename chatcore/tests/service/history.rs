@@ -107,6 +107,7 @@ async fn past() -> Past {
     let own = chat.send(&bob, id, old_message()).await.unwrap().id;
     let root = say(&chat, &alice, id, "secret root @bob").await.id;
     let answer = reply(&chat, &alice, root, "secret reply").await.id;
+    let named = say(&chat, &alice, id, "secret call for @bob").await.id;
     chat.pin_message(&alice, root).await.unwrap();
     chat.add_reaction(&alice, root, &thumb()).await.unwrap();
     chat.edit_message(&alice, answer, EditMessage::text("secret edited")).await.unwrap();
@@ -122,7 +123,7 @@ async fn past() -> Past {
     chat.pin_message(&alice, since[0].id).await.unwrap();
     let copy = chat.forward_message(&alice, since[0].id, other, None).await.unwrap();
     assert!(copy.body.origin.is_some());
-    let before = vec![own, root, answer, gone];
+    let before = vec![own, root, answer, named, gone];
     Past { chat, store, alice, bob, id, root, own, before, first, since, other }
 }
 

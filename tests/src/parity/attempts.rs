@@ -75,16 +75,54 @@ impl Family {
     }
 }
 
+/// The operations for which it counts whether a session has room for more.
+const ADMITTING: [&str; 7] = [
+    "addParticipant",
+    "approveJoinRequest",
+    "joinByInvite",
+    "joinSession",
+    "previewInvite",
+    "requestToJoin",
+    "updateSession",
+];
+
+/// Where all that can be told apart is, and where attempts are made that come to the same on each stage.
+const OPEN: Stage = Stage { session_type: SessionType::Public, state: State::Fresh };
+
+/// Of how many attempts like this, other than the plainest, one is made by turns: all, where it can come to something that no
+/// other shows, and none, which is 0, where it cannot.
+fn one_of(stage: Stage, actor: Actor, level: Level, target: Target) -> usize {
+    if level != Level::Exact {
+        // What cannot be read is refused before it counts who acts, and where.
+        return usize::from(stage == OPEN && matches!(actor, Actor::Owner | Actor::Stranger | Actor::Nobody));
+    }
+    // Who may not know of the session is told so, whatever is tried with it.
+    let may_know = match stage.session_type {
+        SessionType::Public => true,
+        SessionType::InviteOnly => {
+            matches!(actor, Actor::Owner | Actor::Admin | Actor::Member | Actor::Viewer)
+        }
+        SessionType::Private | SessionType::Direct => actor == Actor::Owner,
+    };
+    if may_know || target == Target::Nothing { 1 } else { 4 }
+}
+
 /// What is tried on a stage: all that differs there, by everybody for whom it can differ; of each operation the plainest
-/// attempt and every `step`th of the others, counted from an offset.
+/// attempt and every `step`th of the others, counted from an offset. With `PARITY_WHOLE` in the environment also what cannot
+/// differ is tried by every user.
 #[must_use]
 pub fn attempts(stage: Stage, step: usize, offset: usize) -> Vec<Attempt> {
+    let is_whole = std::env::var_os("PARITY_WHOLE").is_some();
     let families = families();
     let mut attempts = Vec::new();
     let every = |attempts: &mut Vec<Attempt>, actors: &[Actor], families: &[Family]| {
         for (turn, &actor) in actors.iter().enumerate() {
             for family in families {
-                let chosen = (0..family.actions.len()).filter(|n| *n == 0 || (n + offset + turn).is_multiple_of(step));
+                let chosen = (0..family.actions.len()).filter(|n| {
+                    let (level, action) = &family.actions[*n];
+                    let one_of = if is_whole { 1 } else { one_of(stage, actor, *level, action.target) };
+                    *n == 0 || (n + offset + turn).is_multiple_of(step * one_of)
+                });
                 attempts.extend(chosen.map(|n| family.attempt(n, actor, None)));
             }
         }
@@ -99,18 +137,28 @@ pub fn attempts(stage: Stage, step: usize, offset: usize) -> Vec<Attempt> {
         attempts
     };
     match stage.state {
+        State::Full if !is_whole => {
+            let (admitting, others): (Vec<_>, Vec<_>) =
+                self::families().into_iter().partition(|family| ADMITTING.contains(&family.actions[0].1.operation));
+            every(&mut attempts, &Actor::USERS, &admitting);
+            // To all else it is a session like a fresh one: each is tried by one user.
+            let users = Actor::USERS.iter().cycle().skip(offset);
+            attempts.extend(others.iter().zip(users).map(|(family, user)| family.attempt(0, *user, None)));
+        }
         State::Fresh | State::Full => {
             every(&mut attempts, &Actor::USERS, &families);
-            if stage == (Stage { session_type: SessionType::Public, state: State::Fresh }) {
+            if stage == OPEN {
                 for families in [about_no_session(), bots::bots()] {
                     every(&mut attempts, &Actor::USERS, &families);
                     every(&mut attempts, &Actor::UNKNOWN, &families);
                 }
+                attempts.extend(plainest(&Actor::UNKNOWN, None));
             }
-            attempts.extend(plainest(&Actor::UNKNOWN, None));
         }
-        State::Deleted | State::Never => {
+        State::Deleted => attempts.extend(plainest(&Actor::USERS, None)),
+        State::Never => {
             attempts.extend(plainest(&Actor::USERS, None));
+            // Whoever is nobody learns nothing of any session, so this one stands for all that are not open.
             attempts.extend(plainest(&Actor::UNKNOWN, None));
         }
         State::Malformed => attempts.extend(plainest(&Actor::USERS[..1], Some(Level::Code))),

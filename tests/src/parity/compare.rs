@@ -11,6 +11,7 @@ pub fn difference(left: &Value, right: &Value) -> Option<String> {
 
 fn at(place: &str, left: &Value, right: &Value) -> Option<String> {
     match (left, right) {
+        (a, b) if a == b => None,
         (Value::Object(a), Value::Object(b)) => {
             let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
             keys.into_iter().find_map(|key| match (a.get(key), b.get(key)) {
@@ -26,7 +27,6 @@ fn at(place: &str, left: &Value, right: &Value) -> Option<String> {
                 (a, b) => Some(said(&place, a, b)),
             }
         }),
-        (a, b) if a == b => None,
         (a, b) => Some(said(place, Some(a), Some(b))),
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::canon;
 
 /// A session with its people and messages, as plain maps.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Model {
     /// The position up to which it holds.
     pub seq: u64,
@@ -26,7 +26,7 @@ pub struct Model {
 
 /// What belongs to the messages, and stands beside them: the pins with their users and times, the number of each reaction to each message, and
 /// the session's own emojis with their addresses.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Beside {
     pins: BTreeMap<u64, Value>,
     reactions: BTreeMap<u64, BTreeMap<String, u64>>,

@@ -119,7 +119,8 @@ impl Rest {
     /// To the server at this address, which has these operations.
     #[must_use]
     pub fn new(address: &str, operations: Arc<Operations>, coverage: Arc<Coverage>) -> Self {
-        Self { client: Client::new(address, None), operations, coverage, name: String::new(), turn: false }
+        let client = Client::new(address, None).pooled();
+        Self { client, operations, coverage, name: String::new(), turn: false }
     }
 
     fn by(&self, token: Option<&str>) -> Client {

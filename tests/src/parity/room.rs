@@ -34,6 +34,7 @@ use crate::{
 pub struct Cast {
     /// With what their ids begin.
     pub prefix: String,
+    ids: Vec<UserId>,
     tokens: HashMap<&'static str, String>,
     principals: HashMap<&'static str, Principal>,
     expired: String,
@@ -60,7 +61,8 @@ impl Cast {
             principals.insert(name, principal);
         }
         let expired = JwtIssuer::hs256(SECRET).unwrap().sign(&Claims { exp: 1, ..claims("owner") }).unwrap();
-        Self { prefix, tokens, principals, expired }
+        let ids = users(PEOPLE.into_iter().chain([GHOST]).map(|name| format!("{prefix}{name}")));
+        Self { prefix, ids, tokens, principals, expired }
     }
 
     /// A user's id.
@@ -71,8 +73,8 @@ impl Cast {
 
     /// Everybody's id.
     #[must_use]
-    pub fn users(&self) -> Vec<UserId> {
-        users(PEOPLE.into_iter().chain([GHOST]).map(|name| self.user(name)))
+    pub fn users(&self) -> &[UserId] {
+        &self.ids
     }
 
     /// A user as the core takes them.
@@ -130,7 +132,7 @@ impl Template {
     pub async fn make(chat: &Chat, store: &dyn ChatStore, stage: Stage) -> Self {
         let cast = Cast::new(chat, format!("template.{:?}.{}.", stage.state, stage.session_type)).await;
         let id = build(chat, &cast, stage).await;
-        Self { session: crate::Template::of(store, id, &cast.users()).await, prefix: cast.prefix }
+        Self { session: crate::Template::of(store, id, cast.users()).await, prefix: cast.prefix }
     }
 
     async fn copy(&self, store: &dyn ChatStore, clock: &dyn Clock, cast: &Cast) -> Room {
@@ -160,15 +162,10 @@ impl Room {
     /// The same room after the actor, or somebody else who is named, has done these, where they may.
     pub async fn after(&self, world: &World, cast: &Cast, actor: Actor, done: &[(Option<Actor>, Action)]) -> Self {
         let mut core = Core::new(world.server.chat.clone());
-        let mut room = self.clone();
+        let (mut room, mut held) = (self.clone(), Vec::new());
         for (by, action) in done {
-            let call = Call { name: "before", cast, room: &room, actor: by.unwrap_or(actor), action };
-            let held = async || {
-                let scan = HeldMessages::under(vec![self.session.part()]);
-                let held = world.store.list::<HeldMessages>(scan).await.expect("held messages");
-                held.into_iter().map(|(key, _)| key.id).collect::<Vec<_>>()
-            };
-            let before = held().await;
+            let actor = by.unwrap_or(actor);
+            let call = Call { name: "before", cast, room: &room, actor, action, is_refused: false };
             let outcome = core.perform(&call).await;
             // Otherwise nothing would be prepared anywhere, and every attempt agree.
             let is_held = matches!(&outcome, Some(Err(fault)) if fault.code == "MESSAGE_HELD");
@@ -180,8 +177,12 @@ impl Room {
             room = room.again(&*world.store, cast).await;
             room.made = text("id").or(room.made);
             if is_held {
-                // Ids of one millisecond have no order.
-                room.made = held().await.into_iter().find(|id| !before.contains(id)).map(|id| id.to_string());
+                // A room in which something may be held is new. Ids of one millisecond have no order.
+                let scan = HeldMessages::under(vec![self.session.part()]);
+                let found = world.store.list::<HeldMessages>(scan).await.expect("held messages");
+                let now: Vec<_> = found.into_iter().map(|(key, _)| key.id).collect();
+                room.made = now.iter().find(|id| !held.contains(*id)).map(|id| id.to_string());
+                held = now;
             }
         }
         room
@@ -208,7 +209,7 @@ impl Room {
 
     /// The same session as it is now.
     pub async fn again(&self, store: &dyn ChatStore, cast: &Cast) -> Self {
-        let facts = facts(store, self.session, &cast.users()).await;
+        let facts = facts(store, self.session, cast.users()).await;
         if self.facts.as_deref() == Some(&facts) {
             return self.clone();
         }

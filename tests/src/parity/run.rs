@@ -104,15 +104,22 @@ struct Bench {
     prepared: HashMap<String, Room>,
     problems: Vec<Problem>,
     thorough: bool,
+    /// Which attempts the yardstick refuses, where that is known.
+    refused: Arc<Vec<bool>>,
 }
 
 impl Bench {
-    async fn new(world: Arc<World>, stage: Stage, transport: Box<dyn Transport>, thorough: bool) -> Self {
+    async fn new(
+        (world, transport): (Arc<World>, Box<dyn Transport>),
+        stage: Stage,
+        thorough: bool,
+        refused: Arc<Vec<bool>>,
+    ) -> Self {
         let prefix = format!("{}.{:?}.{}.", transport.name(), stage.state, stage.session_type);
         let cast = Cast::new(&world.server.chat, prefix).await;
         let core = Core::new(world.server.chat.clone());
         let (room, prepared, problems) = (None, HashMap::new(), Vec::new());
-        Self { world, stage, transport, core, cast, room, prepared, problems, thorough }
+        Self { world, stage, transport, core, cast, room, prepared, problems, thorough, refused }
     }
 
     /// A room as new; where nothing changed the last one is.
@@ -127,7 +134,7 @@ impl Bench {
         room
     }
 
-    async fn attempt(&mut self, name: &str, attempt: &Attempt) -> Option<Record> {
+    async fn attempt(&mut self, name: &str, attempt: &Attempt, is_refused: bool) -> Option<Record> {
         let room = match self.prepared.remove(&prepared_by(attempt)) {
             Some(room) => room,
             None => {
@@ -144,7 +151,8 @@ impl Bench {
                 }
             }
         };
-        let call = Call { name, cast: &self.cast, room: &room, actor: attempt.actor, action: &attempt.action };
+        let Attempt { actor, action, .. } = attempt;
+        let call = Call { name, cast: &self.cast, room: &room, actor: *actor, action, is_refused };
         let outcome = match attempt.action.operation {
             SUBSCRIBE => {
                 let after = attempt.action.input["after"].as_u64();
@@ -282,6 +290,16 @@ impl Bench {
         };
         let span = (old.head(), now.head());
         let is_same = made.is_none() && old.model == now.model;
+        // Most refusals say nothing of the session and leave it as it was.
+        if let Err(fault) = &outcome
+            && is_same
+            && span.0 == span.1
+            && fault.details == json!({})
+        {
+            self.keep(attempt, before.clone());
+            let verdict = Err((fault.code.clone(), fault.details.clone()));
+            return Record { verdict, state: json!("as before"), events: None };
+        }
         let new: Vec<Value> =
             now.log[old.log.len()..].iter().map(|event| canon::event_in(&now.log, &now.model, event)).collect();
         let mut told = None;
@@ -327,7 +345,8 @@ impl Bench {
     fn fold(&mut self, name: &str, old: &Room, now: &Room, events: &[Value]) {
         let mut model = Model::clone(&old.model);
         let wrong = events.iter().find_map(|event| model.apply(event).err());
-        if let Some(wrong) = wrong.or_else(|| difference(&model.value(), &now.model.value())) {
+        let differs = || if model == *now.model { None } else { difference(&model.value(), &now.model.value()) };
+        if let Some(wrong) = wrong.or_else(differs) {
             let transport = self.transport.name();
             let what = format!("the events of {transport} do not make the new state (left): {wrong}");
             self.problems.push(Problem::new(name, what));
@@ -337,8 +356,9 @@ impl Bench {
     /// Makes all attempts, one after the other.
     async fn run(mut self, attempts: Arc<Vec<(String, Attempt)>>) -> (Vec<Option<Record>>, Vec<Problem>) {
         let mut records = Vec::new();
-        for (name, attempt) in attempts.iter() {
-            match AssertUnwindSafe(self.attempt(name, attempt)).catch_unwind().await {
+        for (n, (name, attempt)) in attempts.iter().enumerate() {
+            let is_refused = self.refused.get(n).copied().unwrap_or_default();
+            match AssertUnwindSafe(self.attempt(name, attempt, is_refused)).catch_unwind().await {
                 Ok(record) => records.push(record),
                 Err(panic) => {
                     let said = panic.downcast_ref::<String>().cloned();
@@ -385,7 +405,7 @@ pub async fn run_table(backend: Backend, coverage: &Arc<Coverage>, step: usize) 
         let chosen = attempts(stage, step, offset);
         let named = chosen.into_iter().map(|attempt| (name(stage, &attempt), attempt));
         let named: Vec<_> = named.filter(|(name, _)| name.contains(&wanted)).collect();
-        run_stage(worlds, stage, Arc::new(named), backend == Backend::Memory)
+        run_stage(worlds, (offset, stage), Arc::new(named), backend == Backend::Memory)
     });
     let mut report = Report::default();
     // A few at a time: each waits only so long for an answer.
@@ -412,26 +432,38 @@ async fn other_store(backend: Backend, coverage: &Arc<Coverage>) -> Option<Arc<W
 
 async fn run_stage(
     (world, other): (Arc<World>, Option<Arc<World>>),
-    stage: Stage,
+    (turn, stage): (usize, Stage),
     attempts: Arc<Vec<(String, Attempt)>>,
     thorough: bool,
 ) -> Report {
     let mut tried: Vec<_> = world.transports().into_iter().map(|transport| (Arc::clone(&world), transport)).collect();
+    if other.is_some() && turn > 0 {
+        // Beside the core, each transport has its turns: of each state of a session, and of each type.
+        let chosen = tried.remove(1 + (2 * turn + 1 + turn / 3) % 3);
+        tried.truncate(1);
+        tried.push(chosen);
+    }
     tried.extend(other.map(|other| {
         let core = Core::in_memory(other.server.chat.clone());
         (other, Box::new(core) as Box<dyn Transport>)
     }));
     let names: Vec<_> = tried.iter().map(|(_, transport)| transport.name()).collect();
-    let benches = tried.into_iter().map(|(world, transport)| {
-        let attempts = Arc::clone(&attempts);
-        tokio::spawn(async move { Bench::new(world, stage, transport, thorough).await.run(attempts).await })
-    });
+    let bench = |tried, refused: &Arc<Vec<bool>>| {
+        let (attempts, refused) = (Arc::clone(&attempts), Arc::clone(refused));
+        tokio::spawn(async move { Bench::new(tried, stage, thorough, refused).await.run(attempts).await })
+    };
     let mut report = Report::default();
-    let mut columns = Vec::new();
-    for done in join_all(benches).await {
-        let (records, problems) = done.unwrap();
-        report.problems.extend(problems);
-        columns.push(records);
+    let (mut columns, mut refused) = (Vec::new(), Arc::default());
+    // The yardstick goes first: what it refuses, the others need not ask for in full.
+    let others = tried.split_off(1);
+    for part in [tried, others] {
+        for done in join_all(part.into_iter().map(|tried| bench(tried, &refused))).await {
+            let (records, problems) = done.unwrap();
+            report.problems.extend(problems);
+            columns.push(records);
+        }
+        let is_refused = |record: &Option<Record>| record.as_ref().is_some_and(|record| record.verdict.is_err());
+        refused = Arc::new(columns[0].iter().map(is_refused).collect());
     }
     for (n, (name, attempt)) in attempts.iter().enumerate() {
         let row = columns.iter().zip(&names).filter_map(|(records, name)| Some((*name, records.get(n)?.as_ref()?)));
@@ -449,11 +481,12 @@ fn compare(name: &str, level: Level, row: &[(&str, &Record)], report: &mut Repor
         }
     }
     let Some(((yardstick, first), others)) = row.split_first() else { return };
-    let told = |record: &Record| json!({ "verdict": said(&record.verdict, level), "state": record.state });
+    let expected = said(&first.verdict, level);
     for (other, record) in others {
         let differs =
             |what: &str, found: String| Problem::new(name, format!("{what} of {yardstick} | {other} differ {found}"));
-        if let Some(found) = difference(&told(first), &told(record)) {
+        let found = difference(&expected, &said(&record.verdict, level));
+        if let Some(found) = found.or_else(|| difference(&first.state, &record.state)) {
             report.problems.push(differs("what it came to", found));
         }
         if let (Some(first), Some(events)) = (&first.events, &record.events)
@@ -518,7 +551,7 @@ async fn list(
     for attempt in attempts {
         let name = listed(attempt);
         let Attempt { actor, action, .. } = attempt;
-        let call = Call { name: &name, cast: &cast, room: &rooms[0], actor: *actor, action };
+        let call = Call { name: &name, cast: &cast, room: &rooms[0], actor: *actor, action, is_refused: false };
         let outcome = transport.perform(&call).await;
         records.push(outcome.map(|outcome| {
             let refused = |fault: canon::Fault| (fault.code, fault.details);

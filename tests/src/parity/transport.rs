@@ -24,6 +24,8 @@ pub struct Call<'a> {
     pub actor: Actor,
     /// What they do.
     pub action: &'a Action,
+    /// Whether the core is known to refuse it, so that nothing needs to be asked for of what it would give.
+    pub is_refused: bool,
 }
 
 /// The id of a thing that was never made.

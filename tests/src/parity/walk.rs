@@ -226,7 +226,7 @@ impl Walk {
         };
         let way = self.dice.below(self.acting.len());
         let name = self.place();
-        let call = Call { name: &name, cast: &self.cast, room: &room, actor, action: &action };
+        let call = Call { name: &name, cast: &self.cast, room: &room, actor, action: &action, is_refused: false };
         let mut outcome = self.acting[way].perform(&call).await;
         if outcome.is_none() {
             // The core has them all.
@@ -283,7 +283,7 @@ impl Walk {
         }
         let action = Action::new(SUBSCRIBE, Target::Session, json!({}));
         let (cast, room) = (&self.cast, &self.room);
-        let call = Call { name: &place, cast, room, actor: reader.actor, action: &action };
+        let call = Call { name: &place, cast, room, actor: reader.actor, action: &action, is_refused: false };
         let transport = self.dice.below(self.reading.len());
         let opened = self.reading[transport].subscribe(&call, Some(reader.model.seq)).await;
         let opened = opened.unwrap_or_else(|| panic!("{place}: {transport} has no streams"));

@@ -18,7 +18,7 @@ async fn a_scheduled_message_is_reviewed_when_it_is_sent() {
         chat.schedule_message(&bob, id, ScheduleMessage { message: text(said), send_at }).await.unwrap();
     }
     clock.advance(TimeDelta::seconds(63));
-    assert_eq!(chat.run_due().await, Ok(2));
+    while chat.run_due().await.unwrap() > 0 {}
     assert_eq!(texts(&chat, &alice, id).await, ["fine", "https://example.com @bob"]);
     assert_eq!(chat.scheduled_messages(&bob, Page::FIRST).await.unwrap().entries, []);
     let [waiting] = &held(&chat, &alice, id).await[..] else { panic!("one held message") };

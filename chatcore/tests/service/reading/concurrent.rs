@@ -191,7 +191,8 @@ impl Actor {
     /// The other process may edit or delete the same message at this moment.
     async fn edit(&self, pick: usize, name: &str) {
         if let Some(id) = self.own.get(pick % self.own.len().max(1)) {
-            let text = if pick.is_multiple_of(2) { format!("edited for @{name}") } else { "edited for nobody".to_owned() };
+            let text =
+                if pick.is_multiple_of(2) { format!("edited for @{name}") } else { "edited for nobody".to_owned() };
             let edited = self.chat.edit_message(&self.me, *id, EditMessage::text(text)).await;
             assert!(matches!(edited, Ok(_) | Err(Error::MessageDeleted)), "{edited:?}");
         }
