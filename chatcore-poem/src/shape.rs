@@ -156,7 +156,7 @@ mod tests {
         let schemas = schemas();
         let message = &schemas["Message"];
         assert_eq!((&message["type"], &message["title"]), (&json!("object"), &json!("Message")));
-        let required = "id session_id user_id username name role message_type content mentions links attachments seq number created_at \
+        let required = "id session_id user_id username name is_bot role message_type content mentions links attachments seq number created_at \
             revision";
         assert_eq!(message["required"], json!(required.split(' ').collect::<Vec<_>>()));
         let fields = &message["properties"];

@@ -39,8 +39,8 @@ impl HeldMessages {
 
     /// Approve a held message
     ///
-    /// For owners and admins. The message is sent in the name of its author, at the time of the approval. An author who may not send any more
-    /// gets `AUTHOR_CANNOT_SEND`. A message that cannot be sent stays held, and can be rejected. The caller's own message is not found.
+    /// For owners and admins. The message is sent in the name of its author, at the time of the approval. If the author may not send any more,
+    /// the answer is `AUTHOR_CANNOT_SEND`. If the bot of a command left or no longer offers the command, it is `COMMAND_NOT_FOUND`. A message that cannot be sent stays held, and can be rejected. The caller's own message is not found.
     #[oai(
         path = "/sessions/:session_id/held-messages/:held_id/approve",
         method = "post",

@@ -83,6 +83,7 @@ impl Accounts {
                     Ok(_) => {
                         self.inner.chat.profile_changed(user);
                         self.inner.chat.standing_changed(user).await;
+                        self.inner.chat.silence_bots_of(user).await;
                         let (accounts, user) = (self.clone(), user.clone());
                         tokio::spawn(async move {
                             if let Err(error) = accounts.erase(&user, Some(claim)).await {

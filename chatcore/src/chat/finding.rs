@@ -160,8 +160,7 @@ impl Words {
 
 impl Chat {
     /// The sessions that the caller could join and that meet a search, in an order. A walk by [`next`](FoundSessions::next) shows a session
-    /// exactly once that is in the list all the time and of which that does not change by which the list is sorted: its title, its number of
-    /// participants, or its last event.
+    /// exactly once if the session stays in the list and its sort key (title, number of participants, or last event) does not change.
     ///
     /// A page of a search looks at [`MAX_SEARCHED`] sessions at the most.
     ///

@@ -189,8 +189,11 @@ impl Chat {
 
     /// Sends an approved message. The bot of its command may have changed its list since the command was invoked.
     async fn say_approved(&self, author: &Principal, session: SessionId, saying: Saying) -> Result<Message> {
-        if let Some(MessageCommand { name, bot_id }) = saying.body().command.clone() {
-            self.bot_with(session, &name, Some(bot_id)).await?;
+        if let Some(MessageCommand { name, bot_id }) = saying.body().command.clone()
+            && let Err(error) = self.bot_with(session, &name, Some(bot_id)).await
+        {
+            // An earlier approval may have sent it.
+            return self.sent_or(author, session, &saying, error).await;
         }
         self.say(author, session, saying).await
     }

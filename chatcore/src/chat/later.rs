@@ -87,7 +87,10 @@ impl Chat {
                 None => ClientId::new(format!("scheduled:{scheduled_id}")).map_err(|_| Error::Internal)?,
             };
             let reply_to = reply_to.map(|message| message.seq);
-            let bot_token = if self.is_bot(&principal.user_id).await? { principal.login_id } else { None };
+            let bot_token = match principal.login_id {
+                Some(token) if self.is_bot(&principal.user_id).await? => Some(token),
+                Some(_) | None => None,
+            };
             let scheduled = Scheduled {
                 session: id,
                 stay,

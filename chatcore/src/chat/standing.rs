@@ -327,7 +327,6 @@ impl Chat {
 
     /// The write by which an admission holds the standing on which it was decided: where the standing changes before the commit,
     /// the commit fails with a conflict, and the admission is decided again on a `fresh` standing. A denial is always fresh.
-    #[cfg(any(feature = "accounts", feature = "admin"))]
     pub(crate) async fn hold(&self, principal: &Principal, user: &UserId, fresh: bool) -> Result<Write> {
         Ok(self.held_standing(principal, user, fresh).await?.0)
     }

@@ -1,4 +1,4 @@
-//! What is measured of deliveries.
+//! Metrics of deliveries.
 
 use chrono::{DateTime, Utc};
 

@@ -309,12 +309,12 @@ async fn pages_and_numbers_begin_with_the_oldest_message_that_is_seen() {
     let last = page(MessageWindow::Newest, Some(2)).await;
     assert_eq!((shown(&last), last.previous.is_some()), (vec![open[1].to_owned(), open[2].to_owned()], true));
     let details = chat.session(bob, *id).await.unwrap();
-    assert_eq!((details.messages.len(), details.unseen_messages), (3, 4));
+    assert_eq!((details.messages.len(), details.unseen_messages), (3, 5));
     let newest = details.newest();
     assert_eq!((newest.total, newest.previous, shown(&newest)), (3, None, shown(&all)));
     assert_eq!(details.reading.unread, Unread { count: 3, is_exact: true });
     let of_alice = chat.session(alice, *id).await.unwrap();
-    assert_eq!((of_alice.messages.len(), of_alice.unseen_messages, of_alice.newest().total), (7, 0, 7));
+    assert_eq!((of_alice.messages.len(), of_alice.unseen_messages, of_alice.newest().total), (8, 0, 8));
     let read = chat.mark_read(bob, *id, ReadUpto::Seq(1)).await.unwrap();
     assert_eq!(read.unread.count, 3, "a marker in what is not seen moves nothing");
     let unread = chat.mark_unread_from(bob, since[0].id).await.unwrap();

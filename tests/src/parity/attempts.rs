@@ -86,17 +86,16 @@ const ADMITTING: [&str; 7] = [
     "updateSession",
 ];
 
-/// Where all that can be told apart is, and where attempts are made that come to the same on each stage.
+/// The stage of the attempts that come to the same on each stage.
 const OPEN: Stage = Stage { session_type: SessionType::Public, state: State::Fresh };
 
-/// Of how many attempts like this, other than the plainest, one is made by turns: all, where it can come to something that no
-/// other shows, and none, which is 0, where it cannot.
+/// One of so many attempts of this kind is made; 0 stands for none. The plainest attempt of each operation is always made.
 fn one_of(stage: Stage, actor: Actor, level: Level, target: Target) -> usize {
     if level != Level::Exact {
-        // What cannot be read is refused before it counts who acts, and where.
+        // A parser refuses these before the actor and the stage count.
         return usize::from(stage == OPEN && matches!(actor, Actor::Owner | Actor::Stranger | Actor::Nobody));
     }
-    // Who may not know of the session is told so, whatever is tried with it.
+    // A user who may not know of the session always gets 404.
     let may_know = match stage.session_type {
         SessionType::Public => true,
         SessionType::InviteOnly => {

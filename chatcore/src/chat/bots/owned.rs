@@ -1,9 +1,11 @@
 //! Use cases of the users who own bots.
 
+use std::time::Duration;
+
 use crate::{
     chat::{
         Chat,
-        decide::{policy::Operation, validate::Faults},
+        decide::{departures::Departed, policy::Operation, validate::Faults},
         read::profiles,
     },
     error::{Error, Result},
@@ -89,6 +91,8 @@ impl Chat {
                     Bots { bot: bot.clone() }.put(record).absent(),
                     Profiles { user: bot.clone() }.put(profile.clone()).absent(),
                 ];
+                // Otherwise the deletion of the owner, which lists the bots, could miss this one.
+                writes.push(self.hold(principal, owner, true).await?);
                 writes.extend(self.standing_draft(&bot).await?.of_a_bot().writes());
                 if self.try_commit(Change::of_records(writes)).await?.is_some() {
                     #[cfg(feature = "admin")]
@@ -136,7 +140,12 @@ impl Chat {
     /// Deletes a bot of an owner who wants that, or whose account is deleted. The same again goes on.
     pub(in crate::chat) async fn remove_bot(&self, owner: &UserId, bot: &UserId) -> Result<()> {
         // First, so that the bot is never without an owner. A bot cannot own another one, so this goes no deeper.
-        Box::pin(self.delete_account(bot, owner)).await?;
+        if self.inner.standings.fresh(bot).await?.standing.deleted_at.is_none() {
+            Box::pin(self.delete_account(bot, owner)).await?;
+        } else if Box::pin(self.depart(bot, None, Duration::ZERO)).await? == Departed::Elsewhere {
+            // Deleting the bot again would take the work from the process that has it.
+            return Err(Error::OutcomeUnknown);
+        }
         for _ in self.turns() {
             let found = self.inner.store.get(&OwnedBots { owner: owner.clone() }).await?;
             let record = self.inner.store.get(&Bots { bot: bot.clone() }).await?;
@@ -168,7 +177,7 @@ impl Chat {
 
     /// Ends the tokens of a user's bots, whose account is banned or deleted. New tokens are refused by the standing of the owner already, so
     /// this ends what is open.
-    pub(in crate::chat) async fn silence_bots_of(&self, owner: &UserId) {
+    pub(crate) async fn silence_bots_of(&self, owner: &UserId) {
         let silenced = async {
             for bot in self.bots_of(owner).await? {
                 self.end_all_logins(&bot, None).await?;

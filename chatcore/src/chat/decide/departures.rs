@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// How long a process has such work for itself. It is renewed with each page of sessions.
+/// How long a process has such work for itself. It is renewed with each page of sessions and after each bot.
 const LEASE: TimeDelta = TimeDelta::seconds(30);
 
 /// Sessions that are listed at once.
@@ -107,10 +107,26 @@ impl Chat {
         }
     }
 
-    /// Does the work, deletes the bots of a deleted user, and removes the record. The version of the record where it is still there.
+    /// Deletes the bots of a deleted user, does the work, and removes the record. The version of the record where it is still there.
     async fn work(&self, user: &UserId, task: &DepartureTask, version: Version) -> Result<Option<Version>> {
         let key = Departures { user: user.clone() };
         let (mut version, mut after, mut left) = (version, None, None);
+        // First, so that no bot writes on while its owner's sessions are done. Of the standing and not of the task: a ban of a deleted user
+        // replaces the task.
+        let is_deleted = matches!(task, DepartureTask::Remove { .. })
+            && self.inner.standings.fresh(user).await?.standing.deleted_at.is_some();
+        let bots = if is_deleted { self.bots_of(user).await? } else { Vec::new() };
+        let mut left_bot = None;
+        for bot in bots {
+            if let Err(error) = self.remove_bot(user, &bot).await {
+                tracing::warn!(%bot, %error, "the deletion of a deleted user's bot is left for later");
+                left_bot = Some(error);
+            }
+            match self.lease(&key, task, version).await? {
+                Some(renewed) => version = renewed,
+                None => return Ok(None),
+            }
+        }
         'pages: loop {
             let sessions = self.concerned(user, task, after).await?;
             for id in &sessions {
@@ -140,21 +156,7 @@ impl Chat {
                 None => return Ok(None),
             }
         }
-        // Of the standing and not of the task: a ban of a deleted user replaces the task.
-        let is_deleted = matches!(task, DepartureTask::Remove { .. })
-            && self.inner.standings.fresh(user).await?.standing.deleted_at.is_some();
-        let bots = if is_deleted { self.bots_of(user).await? } else { Vec::new() };
-        for bot in bots {
-            if let Err(error) = self.remove_bot(user, &bot).await {
-                tracing::warn!(%bot, %error, "the deletion of a deleted user's bot is left for later");
-                left = Some(error);
-            }
-            match self.lease(&key, task, version).await? {
-                Some(renewed) => version = renewed,
-                None => return Ok(None),
-            }
-        }
-        if let Some(error) = left {
+        if let Some(error) = left.or(left_bot) {
             return Err(error);
         }
         match self.inner.store.commit(Change::of_records(vec![key.remove().at(version)])).await {

@@ -59,7 +59,8 @@ use crate::{
 /// **Its failure has a stated outcome.** A review that takes longer than [`Limits::policy_timeout`](crate::Limits::policy_timeout), or panics,
 /// has the outcome of [`OnFailure`]. The chat drops the future of a review that is late.
 ///
-/// **It delays its own message only.** No other message of the session waits for it, and no other session.
+/// **It delays its own message only.** No other message of the session waits for it, and no other session. A [`BlockingPolicy`] has a limit of calls
+/// at once; a message beyond the limit waits.
 ///
 /// **A retry may be reviewed again.** A retry of a message that was sent gets the first result, whatever the verdict is then.
 #[async_trait]

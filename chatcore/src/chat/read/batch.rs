@@ -59,7 +59,7 @@ enum Roll {
     Called(Viewable, Vec<Arc<ParticipantRecord>>),
 }
 
-/// What a session is for its reader alone.
+/// The reader's own data of a session.
 struct Own {
     reading: ReadState,
     preferences: Preferences,

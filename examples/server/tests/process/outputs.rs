@@ -126,11 +126,19 @@ fn free_address() -> String {
     addresses.find(|address| TcpListener::bind(address).is_ok()).unwrap()
 }
 
-/// Waits until a server accepts connections.
+/// Waits until a server answers: it accepts connections before it has its secret.
 fn wait_for(address: &str) {
     let end = Instant::now() + PATIENCE;
-    while TcpStream::connect(address).is_err() {
-        assert!(Instant::now() < end, "it does not listen");
+    let is_live = || {
+        let mut connection = TcpStream::connect(address)?;
+        connection.set_read_timeout(Some(PATIENCE))?;
+        connection.write_all(b"GET /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer)?;
+        Ok::<_, io::Error>(answer.starts_with("HTTP/1.1 200"))
+    };
+    while !is_live().unwrap_or(false) {
+        assert!(Instant::now() < end, "it does not answer");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

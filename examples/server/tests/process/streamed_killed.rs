@@ -92,6 +92,7 @@ enum Transport {
 struct Reader {
     transport: Transport,
     client: Client,
+    session: String,
     known: Known,
 }
 
@@ -114,7 +115,8 @@ impl Reader {
             Transport::GraphqlSocket(graphql.into()),
             Transport::GraphqlEvents(stream.into()),
         ];
-        let reader = |(transport, known)| Self { transport, client: client.clone(), known };
+        let reader =
+            |(transport, known)| Self { transport, client: client.clone(), session: session.to_owned(), known };
         transports.into_iter().zip(known).map(reader).collect()
     }
 
@@ -134,15 +136,15 @@ impl Reader {
         while !is_done(&self.known) {
             let frame = self.next().await;
             if let Some(id) = self.known.take(&frame) {
-                let message = message(&self.client, &id).await;
+                let message = message(&self.client, &self.session, &id).await;
                 self.known.messages.insert(id, message);
             }
         }
     }
 }
 
-async fn message(client: &Client, id: &str) -> Kept {
-    Kept::of(&client.get(&format!("/messages/{id}")).await.expect(200))
+async fn message(client: &Client, session: &str, id: &str) -> Kept {
+    Kept::of(&client.get(&format!("/sessions/{session}/messages/{id}")).await.expect(200))
 }
 
 async fn all_until(readers: &mut [Reader], is_done: impl Fn(&Known) -> bool) {
@@ -152,6 +154,8 @@ async fn all_until(readers: &mut [Reader], is_done: impl Fn(&Known) -> bool) {
 /// An author with the messages that it writes, over a transport of its own.
 struct Author {
     client: Client,
+    /// The path of the session's messages.
+    path: String,
     socket: Option<Socket>,
     graphql: Option<Graphql>,
     messages: Vec<String>,
@@ -159,16 +163,16 @@ struct Author {
 
 impl Author {
     async fn new(client: Client, number: usize, session: &str) -> Self {
-        let path = format!("/sessions/{session}/messages/stream");
+        let path = format!("/sessions/{session}/messages");
         let mut messages = Vec::new();
         for _ in 0..EACH {
-            let begun = client.post(&path, json!({})).await.expect(201);
+            let begun = client.post(&format!("{path}/stream"), json!({})).await.expect(201);
             messages.push(begun["id"].as_str().unwrap().to_owned());
         }
         let token = client.token().unwrap().to_owned();
         let socket = if number % 3 == 1 { Some(Socket::open(client.address(), "", Some(&token)).await) } else { None };
         let graphql = (number % 3 == 2).then(|| Graphql::new(client.address(), Some(token)));
-        Self { client, socket, graphql, messages }
+        Self { client, path, socket, graphql, messages }
     }
 
     async fn append(&mut self, id: &str, offset: usize, text: &str) {
@@ -179,7 +183,7 @@ impl Author {
         } else if let Some(graphql) = &self.graphql {
             graphql.data(APPEND, json!({ "id": id, "offset": offset, "text": text })).await;
         } else {
-            let path = format!("/messages/{id}/parts");
+            let path = format!("{}/{id}/parts", self.path);
             self.client.post(&path, json!({ "offset": offset, "text": text })).await.expect(200);
         }
     }
@@ -195,7 +199,7 @@ impl Author {
 
     async fn finish(&self, id: &str) {
         let length = text_of(id, PARTS).len();
-        self.client.post(&format!("/messages/{id}/finish"), json!({ "length": length })).await.expect(200);
+        self.client.post(&format!("{}/{id}/finish", self.path), json!({ "length": length })).await.expect(200);
     }
 }
 
@@ -246,7 +250,7 @@ async fn a_hundred_messages_in_parts_agree_for_readers_on_every_transport_althou
     readers.append(&mut late);
     for id in &ids {
         let so_far = Kept { text: text_of(id, PARTS / 2), state: "STREAMING".to_owned() };
-        assert_eq!(message(&owner, id).await, so_far);
+        assert_eq!(message(&owner, &session, id).await, so_far);
     }
     tokio::join!(write(&mut authors, PARTS / 2..PARTS), all_until(&mut readers, have(PARTS)));
 
@@ -264,7 +268,7 @@ async fn a_hundred_messages_in_parts_agree_for_readers_on_every_transport_althou
     tokio::join!(finish, all_until(&mut readers, ended(&finished)));
     for id in &finished {
         let complete = Kept { text: text_of(id, PARTS), state: "COMPLETE".to_owned() };
-        assert_eq!(message(&owner, id).await, complete);
+        assert_eq!(message(&owner, &session, id).await, complete);
         assert!(readers.iter().all(|reader| reader.known.messages[*id] == complete), "{id}");
     }
 
@@ -293,13 +297,13 @@ async fn a_hundred_messages_in_parts_agree_for_readers_on_every_transport_althou
     readers.extend(Reader::on_each_transport(&owner, &session, Default::default()).await);
     // No part comes for 30 seconds: the authors are gone.
     let end = Instant::now() + PATIENCE;
-    while message(&owner, open[open.len() - 1]).await.state == "STREAMING" {
+    while message(&owner, &session, open[open.len() - 1]).await.state == "STREAMING" {
         assert!(Instant::now() < end, "a message whose author is gone does not end");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     all_until(&mut readers, ended(&open)).await;
     for id in &ids {
-        let stored = message(&owner, id).await;
+        let stored = message(&owner, &session, id).await;
         if is_finished(id) {
             assert_eq!(stored, Kept { text: text_of(id, PARTS), state: "COMPLETE".to_owned() });
         } else {
