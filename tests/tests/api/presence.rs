@@ -62,6 +62,15 @@ impl Connection {
     }
 }
 
+async fn told(heard: &mut Subscription, status: PresenceStatus, transport: &str) -> PresenceState {
+    let next = timeout(PATIENCE, heard.next()).await;
+    let next = next.unwrap_or_else(|_| panic!("nobody tells that b is {status:?} by {transport}"));
+    let Delivery::Signal(view) = next.unwrap().unwrap() else { panic!("no signal by {transport}") };
+    let Signal::Presence { user_id, state, .. } = &view.signal else { panic!("{:?}", view.signal) };
+    assert_eq!((user_id.as_str(), state.status), ("b", status), "by {transport}");
+    state.clone()
+}
+
 /// A server with a session of `a` and `b`, and what `a` hears of presence in it.
 struct World {
     server: Server,
@@ -84,14 +93,15 @@ impl World {
         Self { server, session, reader, heard }
     }
 
+    /// A connection of `b`, and what is told of it. The reader listens meanwhile: of two changes that wait, only the later one is told.
+    async fn connected(&mut self, transport: &str) -> (Connection, PresenceState) {
+        let Self { server, session, heard, reader: _ } = self;
+        tokio::join!(Connection::open(transport, server, session), told(heard, PresenceStatus::Online, transport))
+    }
+
     /// What is told of `b` next, which must be this.
     async fn expect(&mut self, status: PresenceStatus, transport: &str) -> PresenceState {
-        let next = timeout(PATIENCE, self.heard.next()).await;
-        let next = next.unwrap_or_else(|_| panic!("nobody tells that b is {status:?} by {transport}"));
-        let Delivery::Signal(view) = next.unwrap().unwrap() else { panic!("no signal by {transport}") };
-        let Signal::Presence { user_id, state, .. } = &view.signal else { panic!("{:?}", view.signal) };
-        assert_eq!((user_id.as_str(), state.status), ("b", status), "by {transport}");
-        state.clone()
+        told(&mut self.heard, status, transport).await
     }
 
     /// Shows that a list says so, too.
@@ -107,8 +117,7 @@ async fn who_is_connected_is_online_and_who_is_cut_off_is_offline() {
     // Nobody is asked for a sign of life, so only the end of the connection tells. A stream notices it when it writes.
     let mut world = World::new(Options { heartbeat: Duration::from_millis(100), ..patient() }).await;
     for transport in TRANSPORTS {
-        let connection = Connection::open(transport, &world.server, &world.session).await;
-        let online = world.expect(PresenceStatus::Online, transport).await;
+        let (connection, online) = world.connected(transport).await;
         assert_eq!(online.last_seen, None);
         world.listed(PresenceStatus::Online, transport).await;
         connection.cut();
@@ -125,8 +134,7 @@ async fn whose_machine_says_nothing_any_more_is_offline() {
     let mut world = World::new(Options { ping_interval, pong_time, ..patient() }).await;
     for transport in ["WebSocket", "GraphQL socket"] {
         // A client that is not polled answers no ping.
-        let connection = Connection::open(transport, &world.server, &world.session).await;
-        world.expect(PresenceStatus::Online, transport).await;
+        let (connection, _) = world.connected(transport).await;
         world.expect(PresenceStatus::Offline, transport).await;
         connection.cut();
     }

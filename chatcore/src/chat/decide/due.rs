@@ -9,7 +9,6 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::chat::{
     Chat, SendMessage,
-    decide::govern::UserHash,
     send::{Right, Saying},
 };
 use crate::{
@@ -63,8 +62,7 @@ impl Chat {
                 };
                 apart.entry(sender).or_default().push((key, found));
             }
-            let mut works =
-                stream::iter(apart).map(|(sender, works)| self.do_all(sender, works)).buffer_unordered(AT_ONCE);
+            let mut works = stream::iter(apart.into_values().map(|works| self.do_all(works))).buffer_unordered(AT_ONCE);
             while let Some(more) = works.next().await {
                 done += more?;
             }
@@ -75,20 +73,10 @@ impl Chat {
     }
 
     /// Does what is due, one after the other, and returns how much was done.
-    async fn do_all(&self, sender: Option<UserId>, works: Vec<(Dues, Found<Due>)>) -> Result<u64> {
-        // A second run of this process could overtake the first one.
-        let _gate = match &sender {
-            Some(sender) => Some(self.inner.user_gates.pass(UserHash::of(sender)).await),
-            None => None,
-        };
+    async fn do_all(&self, works: Vec<(Dues, Found<Due>)>) -> Result<u64> {
         let mut done = 0;
         for (key, found) in works {
-            let claimed = self.claim(&key, &found.value.task, found.version).await?;
-            if claimed.is_none() && sender.is_some() {
-                // Another process sends the messages of this user.
-                break;
-            }
-            if let Some(version) = claimed {
+            if let Some(version) = self.claim(&key, &found.value.task, found.version).await? {
                 done += match &found.value.task {
                     DueTask::Send { user, id } => u64::from(self.send_due(&key, version, user, *id).await?),
                     DueTask::Purge { session, user } => self.purge_due(&key, version, *session, user).await,

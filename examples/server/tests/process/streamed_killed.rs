@@ -44,6 +44,8 @@ impl Kept {
 #[derive(Debug, Clone, Default)]
 struct Known {
     messages: BTreeMap<String, Kept>,
+    /// Messages that were sent at once.
+    marks: usize,
     seq: u64,
 }
 
@@ -59,6 +61,10 @@ impl Known {
         match name {
             "message_received" | "MessageSent" | "message_finished" | "MessageFinished" => {
                 let message = &data["message"];
+                if message["stream"].is_null() {
+                    self.marks += 1;
+                    return None;
+                }
                 self.messages.insert(message["id"].as_str().unwrap().to_owned(), Kept::of(message));
             }
             "message_part" | "MessagePart" => {
@@ -231,28 +237,37 @@ async fn a_hundred_messages_in_parts_agree_for_readers_on_every_transport_althou
     let ids: Vec<String> = authors.iter().flat_map(|author| author.messages.clone()).collect();
     assert_eq!(ids.len(), AUTHORS * EACH);
 
-    // Half of each message, while readers of the first hour read.
-    let mut readers = Reader::on_each_transport(&owner, &session, Default::default()).await;
-    let have = |parts: usize| {
-        let texts: BTreeMap<&String, String> = ids.iter().map(|id| (id, text_of(id, parts))).collect();
-        move |known: &Known| {
-            texts.iter().all(|(id, text)| known.messages.get(*id).is_some_and(|kept| kept.text.starts_with(text)))
-        }
-    };
+    // A user has only so many streams at once.
+    let mut parties = vec![owner.clone()];
+    for name in ["late", "later"] {
+        let client = server.client(data, name);
+        client.get("/sessions").await.expect(200);
+        owner.post(&format!("/sessions/{session}/participants"), json!({ "user_id": name })).await.expect(201);
+        parties.push(client);
+    }
+
+    // Half of each message, while readers read. A reader that is slow misses parts, and the last part of a message may be among them.
+    let mut readers = Reader::on_each_transport(&parties[0], &session, Default::default()).await;
     let write = async |authors: &mut Vec<Author>, parts: std::ops::Range<usize>| {
         join_all(authors.iter_mut().map(|author| author.write(parts.clone()))).await;
+        owner.say(&session, "a mark").await;
     };
-    tokio::join!(write(&mut authors, 0..PARTS / 2), all_until(&mut readers, have(PARTS / 2)));
+    let is_part_of =
+        |known: &Known, parts: usize| ids.iter().all(|id| text_of(id, parts).starts_with(&known.messages[id].text));
+    tokio::join!(write(&mut authors, 0..PARTS / 2), all_until(&mut readers, |known| known.marks == 1));
+    assert!(readers.iter().all(|reader| is_part_of(&reader.known, PARTS / 2)));
 
     // Readers in the middle have the parts so far, and then the rest.
-    let mut late = Reader::on_each_transport(&owner, &session, Default::default()).await;
-    all_until(&mut late, have(PARTS / 2)).await;
-    readers.append(&mut late);
+    let mut late = Reader::on_each_transport(&parties[1], &session, Default::default()).await;
+    all_until(&mut late, |known| known.marks == 1).await;
     for id in &ids {
         let so_far = Kept { text: text_of(id, PARTS / 2), state: "STREAMING".to_owned() };
         assert_eq!(message(&owner, &session, id).await, so_far);
+        assert!(late.iter().all(|reader| reader.known.messages[id] == so_far), "{id}");
     }
-    tokio::join!(write(&mut authors, PARTS / 2..PARTS), all_until(&mut readers, have(PARTS)));
+    readers.append(&mut late);
+    tokio::join!(write(&mut authors, PARTS / 2..PARTS), all_until(&mut readers, |known| known.marks == 2));
+    assert!(readers.iter().all(|reader| is_part_of(&reader.known, PARTS)));
 
     // Half of the messages are completed: each reader was shown the text that is stored.
     let is_finished = |id: &String| ids.iter().position(|other| other == id).unwrap().is_multiple_of(2);
@@ -282,8 +297,11 @@ async fn a_hundred_messages_in_parts_agree_for_readers_on_every_transport_althou
             author.append(&id, recorded(&id).len(), "and more").await;
         }
     }
-    let shown = |known: &Known| open.iter().all(|id| known.messages[*id].text.ends_with("and more"));
-    all_until(&mut readers, shown).await;
+    owner.say(&session, "a mark").await;
+    all_until(&mut readers, |known| known.marks == 3).await;
+    for (reader, id) in readers.iter().flat_map(|reader| open.iter().map(move |id| (reader, *id))) {
+        assert!((recorded(id) + "and more").starts_with(&reader.known.messages[id].text), "{id}");
+    }
     server.kill();
     let known: Vec<Known> = readers.into_iter().map(|reader| reader.known).collect();
 
@@ -291,10 +309,10 @@ async fn a_hundred_messages_in_parts_agree_for_readers_on_every_transport_althou
     let server = Server::start(data);
     let owner = owner.at(&server.address);
     let mut readers = Vec::new();
-    for known in known.chunks(4) {
-        readers.extend(Reader::on_each_transport(&owner, &session, known.to_vec().try_into().unwrap()).await);
+    let known = known.chunks(4).map(|known| known.to_vec().try_into().unwrap()).chain([Default::default()]);
+    for (client, known) in parties.iter().zip(known) {
+        readers.extend(Reader::on_each_transport(&client.at(&server.address), &session, known).await);
     }
-    readers.extend(Reader::on_each_transport(&owner, &session, Default::default()).await);
     // No part comes for 30 seconds: the authors are gone.
     let end = Instant::now() + PATIENCE;
     while message(&owner, &session, open[open.len() - 1]).await.state == "STREAMING" {

@@ -76,6 +76,8 @@ pub(super) fn moderation() -> Vec<Family> {
         Family::exact([report_of("peer")]).after_all([(Actor::Admin, sanction("muteParticipant", "member"))]),
         reported(Family::exact(lists.map(list)).coded([list(json!({ "limit": -1 }))])),
         reported(Family::exact([list(json!({}))]).after([edit])),
+        // A report that is closed stays as it is, so this comes first.
+        reported(Family::exact([first(json!({ "state": "IN_REVIEW", "note": "Looking into it" }))])),
         reported(
             Family::exact(states.map(|state| first(json!({ "state": state }))))
                 .and(Level::Exact, changes.map(first))
