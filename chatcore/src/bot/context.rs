@@ -23,7 +23,7 @@ use crate::{
 /// How often a streamed answer to one event is begun, where the earlier ones failed.
 const BEGINNINGS: u32 = 20;
 
-/// What the readers are told of a streamed answer that a run of a handler left behind.
+/// The reason that readers see for a streamed answer whose handler ended before the answer was complete.
 const INTERRUPTED: &str = "interrupted";
 
 /// The event that a handler is called for, and the way to answer it. Cheap to clone.

@@ -1,4 +1,4 @@
-//! What the bot is told of: in which sessions there is something new. The events themselves are read from the log when their turn comes.
+//! Tells the bot which sessions have new events. The bot reads the events from the log when their turn comes.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
 /// The pause before a stream that ended is opened again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What the bot is told.
+/// News for the bot.
 pub(super) enum Note {
     /// A session is followed from this position on. What stands before it may be new to the bot.
     Followed(SessionId, Cursor),

@@ -95,7 +95,7 @@ pub enum Signal {
         /// The part.
         text: String,
     },
-    /// A report was made, or its state changed. Only users are told who see the session's reports, without the reported user.
+    /// A report was made, or its state changed. Only users that see the session's reports get it, and never the reported user.
     Report {
         /// The session.
         session_id: SessionId,

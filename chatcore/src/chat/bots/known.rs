@@ -1,4 +1,4 @@
-//! The callers whom tokens of bots stand for.
+//! Callers that authenticate with a token of a bot.
 
 use std::sync::Arc;
 
