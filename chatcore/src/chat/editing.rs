@@ -29,7 +29,7 @@ use crate::{
     limits::Use,
     model::{
         Attachment, Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageRevision,
-        MessageStatus, Metadata, ModerationAction, NewEvent, UserId,
+        MessageStatus, Metadata, ModerationAction, NewEvent, Seq, UserId,
     },
     permission::{Action, Denial},
     store::{
@@ -223,29 +223,31 @@ impl Chat {
         principal: &Principal,
         ids: &[MessageId],
     ) -> Result<Vec<Result<Vec<MessageRevision>>>> {
-        let mut found: Vec<Option<Result<_>>> = ids.iter().map(|_| None).collect();
-        for _ in 0..self.inner.limits.commit_attempts {
-            let is_open = |(id, found): (&MessageId, &Option<_>)| found.is_none().then_some(*id);
-            let open: Vec<MessageId> = ids.iter().zip(&found).filter_map(is_open).collect();
-            if open.is_empty() {
-                break;
+        let action = Action::ViewRevisions;
+        let targets = self.targets(principal, ids, Freshness::Fresh, &|_| action).await?;
+        let permit = async |target: Result<Target>| {
+            let target = target?;
+            self.permit_on(principal, &target, action, None).await?;
+            Ok(target)
+        };
+        let targets: Vec<Result<Target>> = join_all(targets.into_iter().map(permit)).await;
+        let scans: Vec<Scan> = targets.iter().flatten().map(|target| earlier(&target.event)).collect();
+        let lists = if scans.is_empty() { Vec::new() } else { self.inner.store.scan(&scans).await? };
+        let found = go_on(targets, lists, |target, list| Ok((target, list)));
+        // What was written after the decision is for readers who are decided on after it.
+        let late = |(target, list): &(Target, Vec<(Key, Record)>)| {
+            let written = list.iter().map(|(_, record)| record.at).fold(target.event.revised, Seq::max);
+            (written > target.known.head.seq).then(|| target.id())
+        };
+        let again: Vec<MessageId> = found.iter().flatten().filter_map(late).collect();
+        let mut again = self.targets(principal, &again, Freshness::Fresh, &|_| action).await?.into_iter();
+        let mut decided = |entry| {
+            if late(&entry).is_some() {
+                again.next().ok_or(Error::Internal)??;
             }
-            let action = Action::ViewRevisions;
-            let targets = self.targets(principal, &open, Freshness::Fresh, &|_| action).await?;
-            let permit = async |target: Result<Target>| {
-                let target = target?;
-                self.permit_on(principal, &target, action, None).await?;
-                Ok(target)
-            };
-            let targets: Vec<Result<Target>> = join_all(targets.into_iter().map(permit)).await;
-            let scans: Vec<Scan> = targets.iter().flatten().map(|target| earlier(&target.event)).collect();
-            let lists = if scans.is_empty() { Vec::new() } else { self.inner.store.scan(&scans).await? };
-            let mut read = go_on(targets, lists, |target, list| Ok(revisions(&target, list))).into_iter();
-            for found in found.iter_mut().filter(|found| found.is_none()) {
-                *found = read.next().unwrap_or(Err(Error::Internal)).transpose();
-            }
-        }
-        Ok(found.into_iter().map(|found| found.unwrap_or(Err(Error::Unavailable))).collect())
+            Ok(revisions(entry.1))
+        };
+        Ok(found.into_iter().map(|entry| entry.and_then(&mut decided)).collect())
     }
 
     /// Edits or deletes a message.
@@ -256,9 +258,8 @@ impl Chat {
         intent: Intent<'_>,
         revision: Option<u64>,
     ) -> Result<Message> {
-        // Two changes of one message would only make each other fail.
-        let gate = self.inner.message_gates.pass(id).await;
-        for freshness in self.turns() {
+        let mut turns = self.turns_of(id);
+        while let Some(freshness) = turns.next().await {
             let target = self.target(principal, id, freshness, |own| intent.action(own)).await?;
             self.permit_change(principal, &target, intent).await?;
             if let Intent::Edit(_) = intent {
@@ -290,7 +291,7 @@ impl Chat {
             self.inner.tails.evict(id.session_id, &committed.events);
             self.inner.ends.evict(id.session_id);
             self.inner.streams.evict(id.session_id, &committed.events);
-            drop(gate);
+            drop(turns);
             self.tell(id.session_id, &committed.events).await;
             self.tell_followers(&followers).await;
             let revised = committed.events.first().map(|event| event.seq).ok_or(Error::Internal)?;
@@ -425,16 +426,11 @@ fn earlier(message: &Event) -> Scan {
     Revisions::under(vec![message.session_id.part(), message.seq.part()])
 }
 
-/// The earlier texts that were read; `None` where one was written after the decision, which is for readers who are decided on after it.
-fn revisions(target: &Target, list: Vec<(Key, Record)>) -> Option<Vec<MessageRevision>> {
-    let head = target.known.head.seq;
-    if !target.may_be_shown() || list.iter().any(|(_, record)| record.at > head) {
-        return None;
-    }
+fn revisions(list: Vec<(Key, Record)>) -> Vec<MessageRevision> {
     let shown = |(key, record): (Key, Record)| {
         let revision = Revisions::from_parts(&key.parts)?.revision;
         let Revision { body, since } = record.value.get::<Revision>()?.clone();
         Some(MessageRevision { revision, body, since })
     };
-    Some(list.into_iter().filter_map(shown).collect())
+    list.into_iter().filter_map(shown).collect()
 }

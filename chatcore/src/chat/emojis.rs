@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     Chat,
     decide::{turns::behind, validate::Faults},
+    read::batch::only,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -99,15 +100,10 @@ impl Chat {
     pub async fn emojis(&self, principal: &Principal, id: SessionId) -> Result<Vec<SessionEmoji>> {
         use_case!("emojis", id, async move {
             self.enter(principal, Use::Request).await?;
-            for _ in 0..self.inner.limits.commit_attempts {
-                let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
-                let own = self.own_emojis(id).await?;
-                // What was written after the decision is for readers who are decided on after it.
-                if own.at <= known.head.seq {
-                    return Ok(own.list.emojis.clone());
-                }
-            }
-            Err(behind(id, "a list of emojis"))
+            let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+            let own = self.own_emojis(id).await?;
+            only(self.decided_upto(&principal.user_id, [(known.sight()?, own.at)]).await?)?;
+            Ok(own.list.emojis.clone())
         })
     }
 

@@ -42,6 +42,7 @@ impl Chat {
     /// Removes the metadata of a deleted user in a session, which the user is still in where the session is deleted: nobody is taken out of
     /// such a session, and its owner may restore it.
     pub(crate) async fn erase_metadata(&self, user: &UserId, id: SessionId) -> Result<()> {
+        let _gate = self.inner.gates.pass(id).await;
         for _ in 0..self.inner.limits.commit_attempts {
             let known = self.known(id, user, None, Freshness::Fresh).await?;
             let Some(before) = known.actor.as_deref().filter(|record| record.metadata.is_some()) else { return Ok(()) };

@@ -8,12 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Chat,
-    decide::{history::Sight, turns::behind},
-    messages::is_deleted,
-    send::Saying,
-};
+use super::{Chat, decide::history::Sight, messages::is_deleted, send::Saying};
 use crate::{
     error::{Code, Error, Result},
     identity::Principal,
@@ -97,29 +92,24 @@ impl Chat {
     ) -> Result<Message> {
         use_case!("forward_message", to, async move {
             self.enter(principal, Use::Message).await?;
-            for _ in 0..self.inner.limits.commit_attempts {
-                let target = self.target(principal, id, Freshness::Fresh, |_| Action::View).await?;
-                self.permit_on(principal, &target, Action::View, None).await?;
-                if !target.may_be_shown() {
-                    continue;
+            let target = self.target(principal, id, Freshness::Fresh, |_| Action::View).await?;
+            self.permit_on(principal, &target, Action::View, None).await?;
+            self.still_shows(principal, &target, 0).await?;
+            let body = copy(&target.event, &target.body, id);
+            let saying = Saying::forwarding(body, id, client_id.clone())?;
+            let refusal = match &target.body.content {
+                _ if is_deleted(&target.event) => Some(Error::MessageDeleted),
+                _ if target.body.is_streaming() => Some(Error::MessageStreaming),
+                Content::Encrypted(_) => {
+                    let message = "encrypted content can be read in its own session only; decrypt it and send it";
+                    Some(Error::invalid("message_id", Code::ValidationInvalidValue, message))
                 }
-                let body = copy(&target.event, &target.body, id);
-                let saying = Saying::forwarding(body, id, client_id.clone())?;
-                let refusal = match &target.body.content {
-                    _ if is_deleted(&target.event) => Some(Error::MessageDeleted),
-                    _ if target.body.is_streaming() => Some(Error::MessageStreaming),
-                    Content::Encrypted(_) => {
-                        let message = "encrypted content can be read in its own session only; decrypt it and send it";
-                        Some(Error::invalid("message_id", Code::ValidationInvalidValue, message))
-                    }
-                    Content::Text(_) | Content::Deleted => None,
-                };
-                return match refusal {
-                    Some(error) => self.sent_or(principal, to, &saying, error).await,
-                    None => self.say(principal, to, saying).await,
-                };
+                Content::Text(_) | Content::Deleted => None,
+            };
+            match refusal {
+                Some(error) => self.sent_or(principal, to, &saying, error).await,
+                None => self.say(principal, to, saying).await,
             }
-            Err(behind(id.session_id, "a message that is forwarded"))
         })
     }
 }

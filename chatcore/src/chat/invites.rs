@@ -202,23 +202,18 @@ impl Chat {
         use_case!("invites", session, async move {
             self.enter(principal, Use::Request).await?;
             let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
-            for _ in 0..self.inner.limits.commit_attempts {
-                let known = self.allowed(session, principal, Action::ManageInvites, Freshness::Fresh).await?;
-                let after = after.map(|after| vec![after.part()]);
-                let scan = Invites::under(vec![session.part()]).after(after).skip(skip).limit(wanted);
-                let found = self.inner.store.list::<Invites>(scan).await?;
-                // What was written after the decision is for readers who are decided on after it.
-                if found.iter().any(|(_, found)| found.at > known.head.seq) {
-                    continue;
-                }
-                let page = ListPage::cut(found, limit, |(key, _)| key.invite);
-                let users = self.inner.profiles.find(page.iter().map(|(_, found)| &found.value.by).collect()).await?;
-                let shown = |(key, found): (Invites, Found<InviteRecord>)| {
-                    shown(&key, &found.value, profiles::of(&users, &found.value.by))
-                };
-                return Ok(page.map(|found| found.into_iter().map(shown).collect()));
-            }
-            Err(Error::Unavailable)
+            let known = self.allowed(session, principal, Action::ManageInvites, Freshness::Fresh).await?;
+            let after = after.map(|after| vec![after.part()]);
+            let scan = Invites::under(vec![session.part()]).after(after).skip(skip).limit(wanted);
+            let found = self.inner.store.list::<Invites>(scan).await?;
+            let upto = found.iter().map(|(_, found)| found.at).max().unwrap_or(0);
+            self.allowed_upto(&known, principal, Action::ManageInvites, upto).await?;
+            let page = ListPage::cut(found, limit, |(key, _)| key.invite);
+            let users = self.inner.profiles.find(page.iter().map(|(_, found)| &found.value.by).collect()).await?;
+            let shown = |(key, found): (Invites, Found<InviteRecord>)| {
+                shown(&key, &found.value, profiles::of(&users, &found.value.by))
+            };
+            Ok(page.map(|found| found.into_iter().map(shown).collect()))
         })
     }
 

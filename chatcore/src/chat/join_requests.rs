@@ -140,23 +140,18 @@ impl Chat {
         use_case!("join_requests", session, async move {
             self.enter(principal, Use::Request).await?;
             let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
-            for _ in 0..self.inner.limits.commit_attempts {
-                let known = self.allowed(session, principal, Action::AnswerJoinRequests, Freshness::Fresh).await?;
-                let after = after.as_ref().map(|after: &UserId| vec![after.part()]);
-                let scan = JoinRequests::under(vec![session.part()]).after(after).skip(skip).limit(wanted);
-                let found = self.inner.store.list::<JoinRequests>(scan).await?;
-                // What was written after the decision is for readers who are decided on after it.
-                if found.iter().any(|(_, found)| found.at > known.head.seq) {
-                    continue;
-                }
-                let page = ListPage::cut(found, limit, |(key, _)| key.user.clone());
-                let users = self.inner.profiles.find(page.iter().map(|(key, _)| &key.user).collect()).await?;
-                let shown = |(key, found): (JoinRequests, Found<JoinRequestRecord>)| {
-                    shown(&key, &found.value, profiles::of(&users, &key.user))
-                };
-                return Ok(page.map(|found| found.into_iter().map(shown).collect()));
-            }
-            Err(Error::Unavailable)
+            let known = self.allowed(session, principal, Action::AnswerJoinRequests, Freshness::Fresh).await?;
+            let after = after.as_ref().map(|after: &UserId| vec![after.part()]);
+            let scan = JoinRequests::under(vec![session.part()]).after(after).skip(skip).limit(wanted);
+            let found = self.inner.store.list::<JoinRequests>(scan).await?;
+            let upto = found.iter().map(|(_, found)| found.at).max().unwrap_or(0);
+            self.allowed_upto(&known, principal, Action::AnswerJoinRequests, upto).await?;
+            let page = ListPage::cut(found, limit, |(key, _)| key.user.clone());
+            let users = self.inner.profiles.find(page.iter().map(|(key, _)| &key.user).collect()).await?;
+            let shown = |(key, found): (JoinRequests, Found<JoinRequestRecord>)| {
+                shown(&key, &found.value, profiles::of(&users, &key.user))
+            };
+            Ok(page.map(|found| found.into_iter().map(shown).collect()))
         })
     }
 

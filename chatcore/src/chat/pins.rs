@@ -8,7 +8,7 @@ use super::{
     Chat,
     decide::turns::behind,
     messages::{is_deleted, no_deletion_since},
-    read::{profiles, view},
+    read::{batch::only, profiles, view},
 };
 use crate::{
     error::{Error, Result},
@@ -85,34 +85,27 @@ impl Chat {
     pub async fn pins(&self, principal: &Principal, id: SessionId) -> Result<Vec<PinnedMessage>> {
         use_case!("pins", id, async move {
             self.enter(principal, Use::Request).await?;
-            for _ in 0..self.inner.limits.commit_attempts {
-                let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
-                let sight = known.sight()?;
-                let Pinned { mut pins, upto, .. } = self.pinned(id, None).await?;
-                pins.retain(|(pin, _)| pin.message >= sight.first);
-                let pages: Vec<_> = pins.iter().flat_map(|(_, row)| row).map(std::slice::from_ref).collect();
-                let extras = self.extras(principal, &pages).await?;
-                let upto = upto.max(extras.written(pins.iter().filter_map(|(_, row)| row.as_deref())));
-                // What was written after the decision is for readers who are decided on after it.
-                if upto > sight.head.seq {
-                    continue;
-                }
-                let users = pins
-                    .iter()
-                    .flat_map(|(pin, row)| std::iter::once(&pin.by).chain(row.as_deref().map(|row| &row.actor)));
-                let users = users.collect();
-                let profiles = self.inner.profiles.find(users).await?;
-                // A message that cannot be read, or that only a newer version knows, is left out, and stays pinned.
-                let shown = |(pin, row): (Pin, Option<Arc<Event>>)| {
-                    let row = row?;
-                    let message = view::message(&row, profiles::of(&profiles, &row.actor))?;
-                    let message = extras.shown_in(message);
-                    let pinned_by = profiles::public(profiles::of(&profiles, &pin.by));
-                    Some(PinnedMessage { message, pinned_by, pinned_at: pin.at })
-                };
-                return Ok(pins.into_iter().filter_map(shown).collect());
-            }
-            Err(Error::Unavailable)
+            let known = self.allowed(id, principal, Action::View, Freshness::Fresh).await?;
+            let sight = known.sight()?;
+            let Pinned { mut pins, upto, .. } = self.pinned(id, None).await?;
+            pins.retain(|(pin, _)| pin.message >= sight.first);
+            let pages: Vec<_> = pins.iter().flat_map(|(_, row)| row).map(std::slice::from_ref).collect();
+            let extras = self.extras(principal, &pages).await?;
+            let upto = upto.max(extras.written(pins.iter().filter_map(|(_, row)| row.as_deref())));
+            only(self.decided_upto(&principal.user_id, [(sight, upto)]).await?)?;
+            let users =
+                pins.iter().flat_map(|(pin, row)| std::iter::once(&pin.by).chain(row.as_deref().map(|row| &row.actor)));
+            let users = users.collect();
+            let profiles = self.inner.profiles.find(users).await?;
+            // A message that cannot be read, or that only a newer version knows, is left out, and stays pinned.
+            let shown = |(pin, row): (Pin, Option<Arc<Event>>)| {
+                let row = row?;
+                let message = view::message(&row, profiles::of(&profiles, &row.actor))?;
+                let message = extras.shown_in(message);
+                let pinned_by = profiles::public(profiles::of(&profiles, &pin.by));
+                Some(PinnedMessage { message, pinned_by, pinned_at: pin.at })
+            };
+            Ok(pins.into_iter().filter_map(shown).collect())
         })
     }
 

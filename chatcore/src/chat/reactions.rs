@@ -142,29 +142,23 @@ impl Chat {
             self.enter(principal, Use::Request).await?;
             let (limit, Slice { after, skip, limit: wanted }) = self.inner.limits.slice(page)?;
             let MessageId { session_id: session, seq: message } = id;
-            for _ in 0..self.inner.limits.commit_attempts {
-                let target = self.target(principal, id, Freshness::Fresh, |_| Action::View).await?;
-                self.permit_on(principal, &target, Action::View, None).await?;
-                let reacting = self.reacting(&principal.user_id, id, emoji, None).await?;
-                let prefix = vec![session.part(), message.part(), emoji.part()];
-                let after = after.as_ref().map(|user: &UserId| vec![user.part()]);
-                let scan = Reactors::under(prefix).after(after).skip(skip).limit(wanted);
-                let found = self.inner.store.list::<Reactors>(scan).await?;
-                // What was written after the decision is for readers who are decided on after it.
-                let upto = found.iter().map(|(_, found)| found.at).fold(reacting.upto, Seq::max);
-                if !target.may_be_shown() || upto > target.known.head.seq {
-                    continue;
-                }
-                let found = if reacting.is_deleted { Vec::new() } else { found };
-                let page = ListPage::cut(found, limit, |(key, _)| key.user.clone());
-                let users = self.inner.profiles.find(page.iter().map(|(key, _)| &key.user).collect()).await?;
-                let shown = |(key, found): (Reactors, Found<Reacted>)| Reactor {
-                    user: profiles::public(profiles::of(&users, &key.user)),
-                    reacted_at: found.value.at,
-                };
-                return Ok(page.map(|found| found.into_iter().map(shown).collect()));
-            }
-            Err(Error::Unavailable)
+            let target = self.target(principal, id, Freshness::Fresh, |_| Action::View).await?;
+            self.permit_on(principal, &target, Action::View, None).await?;
+            let reacting = self.reacting(&principal.user_id, id, emoji, None).await?;
+            let prefix = vec![session.part(), message.part(), emoji.part()];
+            let after = after.as_ref().map(|user: &UserId| vec![user.part()]);
+            let scan = Reactors::under(prefix).after(after).skip(skip).limit(wanted);
+            let found = self.inner.store.list::<Reactors>(scan).await?;
+            let upto = found.iter().map(|(_, found)| found.at).fold(reacting.upto, Seq::max);
+            self.still_shows(principal, &target, upto).await?;
+            let found = if reacting.is_deleted { Vec::new() } else { found };
+            let page = ListPage::cut(found, limit, |(key, _)| key.user.clone());
+            let users = self.inner.profiles.find(page.iter().map(|(key, _)| &key.user).collect()).await?;
+            let shown = |(key, found): (Reactors, Found<Reacted>)| Reactor {
+                user: profiles::public(profiles::of(&users, &key.user)),
+                reacted_at: found.value.at,
+            };
+            Ok(page.map(|found| found.into_iter().map(shown).collect()))
         })
     }
 
@@ -172,8 +166,8 @@ impl Chat {
         self.enter(principal, Use::Request).await?;
         let MessageId { session_id: session, seq: message } = id;
         // All kinds of reactions to a message are one record, so two changes at once would only make each other fail.
-        let gate = self.inner.message_gates.pass(id).await;
-        for freshness in self.turns() {
+        let mut turns = self.turns_of(id);
+        while let Some(freshness) = turns.next().await {
             let target = self.target(principal, id, freshness, |_| Action::React).await?;
             self.permit_on(principal, &target, Action::React, None).await?;
             if intent == Intent::React {
@@ -207,7 +201,7 @@ impl Chat {
             let event = NewEvent { actor, created_at: now, kind: EventKind::Message(event) };
             let change = Change::of(session, head.seq, vec![event], writes);
             let Some(committed) = self.try_commit(change).await? else { continue };
-            drop(gate);
+            drop(turns);
             self.tell(session, &committed.events).await;
             return Ok(());
         }

@@ -6,7 +6,6 @@ use super::{
     Chat,
     decide::{
         govern::{Known, Plan, Tried},
-        turns::behind,
         validate::Faults,
     },
     moderation::Done,
@@ -172,26 +171,20 @@ impl Chat {
         use_case!("bans", id, async move {
             self.enter(principal, Use::Request).await?;
             let (limit, slice) = self.inner.limits.slice(page)?;
-            for _ in 0..self.inner.limits.commit_attempts {
-                let known = self.allowed(id, principal, Action::ManageBans, Freshness::Fresh).await?;
-                let (found, upto) = self.banned(id, slice.clone()).await?;
-                // What was written after the decision is for readers who are decided on after it.
-                if upto > known.head.seq {
-                    continue;
-                }
-                let page = ListPage::cut(found, limit, |(user, _)| user.clone());
-                let users = page.iter().flat_map(|(user, ban)| [user, &ban.by]).collect();
-                let users = self.inner.profiles.find(users).await?;
-                let shown = |(user, ban): (UserId, Sanction)| SessionBan {
-                    user: profiles::public(profiles::of(&users, &user)),
-                    banned_by: profiles::public(profiles::of(&users, &ban.by)),
-                    reason: ban.reason,
-                    banned_at: ban.at,
-                    until: ban.until,
-                };
-                return Ok(page.map(|found| found.into_iter().map(shown).collect()));
-            }
-            Err(behind(id, "a list of bans"))
+            let known = self.allowed(id, principal, Action::ManageBans, Freshness::Fresh).await?;
+            let (found, upto) = self.banned(id, slice.clone()).await?;
+            self.allowed_upto(&known, principal, Action::ManageBans, upto).await?;
+            let page = ListPage::cut(found, limit, |(user, _)| user.clone());
+            let users = page.iter().flat_map(|(user, ban)| [user, &ban.by]).collect();
+            let users = self.inner.profiles.find(users).await?;
+            let shown = |(user, ban): (UserId, Sanction)| SessionBan {
+                user: profiles::public(profiles::of(&users, &user)),
+                banned_by: profiles::public(profiles::of(&users, &ban.by)),
+                reason: ban.reason,
+                banned_at: ban.at,
+                until: ban.until,
+            };
+            Ok(page.map(|found| found.into_iter().map(shown).collect()))
         })
     }
 

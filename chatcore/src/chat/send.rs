@@ -10,6 +10,7 @@ use super::{
     decide::{
         govern::{Known, Tried},
         review::Verdict,
+        turns::OVERTAKEN,
         validate::Faults,
     },
     forwarding::Origins,
@@ -388,7 +389,7 @@ impl Chat {
         // Before the commit, because an error after it would say that nothing was changed.
         let sender = self.inner.profiles.one(user).await?;
         let (mut freshness, mut gate) = (Freshness::Cached, None);
-        for _ in 0..self.inner.limits.commit_attempts {
+        for turn in 0..self.inner.limits.commit_attempts {
             let mut known = self.sendable(id, principal, &saying, freshness).await?;
             // Before the gate, since no other message waits for a review.
             if self.has_message_policy()
@@ -397,7 +398,7 @@ impl Chat {
             {
                 return Ok(sent);
             }
-            if gate.is_none() && engagement(&known, saying.right).is_some() {
+            if gate.is_none() && (turn >= OVERTAKEN || engagement(&known, saying.right).is_some()) {
                 // A change of a record makes others stale. So first messages wait for each other, as joins do.
                 gate = Some(self.inner.gates.pass(id).await);
                 known = self.sendable(id, principal, &saying, Freshness::Fresh).await?;

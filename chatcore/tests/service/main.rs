@@ -13,6 +13,7 @@ mod attachments;
 mod batches;
 mod blocks;
 mod bots;
+mod churn;
 mod commands;
 mod directory;
 mod directs;

@@ -35,6 +35,8 @@ use crate::{
 #[derive(Debug)]
 pub(in crate::chat) struct Known {
     pub(in crate::chat) head: Head,
+    /// The position of the last event that governs.
+    governance: Seq,
     pub(in crate::chat) session: Option<Arc<Session>>,
     pub(in crate::chat) actor: Option<Arc<ParticipantRecord>>,
     pub(in crate::chat) target: Option<Arc<ParticipantRecord>>,
@@ -50,11 +52,11 @@ fn standing(record: Option<&ParticipantRecord>, now: DateTime<Utc>) -> Standing 
 impl Known {
     /// Facts whose records are the session's, the actor's and the target's.
     pub(in crate::chat) fn of(facts: SessionFacts, has_target: bool, now: DateTime<Utc>) -> Result<Self> {
-        let SessionFacts { head, governance: _, records } = facts;
+        let SessionFacts { head, governance, records } = facts;
         let mut records = records.into_iter();
         let session = understood(records.next().flatten())?;
         let (actor, target) = (participant(records.next().flatten())?, participant(records.next().flatten())?);
-        Ok(Self { head, session, actor, target, has_target, now })
+        Ok(Self { head, governance, session, actor, target, has_target, now })
     }
 
     pub(in crate::chat) fn facts(&self) -> Facts {
@@ -130,6 +132,8 @@ enum By<'a> {
 pub(in crate::chat) struct Viewable {
     /// What the reader sees of its log.
     pub(in crate::chat) sight: Sight,
+    /// The position of the last event that governs the session.
+    pub(in crate::chat) governance: Seq,
     pub(in crate::chat) session: Arc<Session>,
     /// How the reader stands to it.
     pub(in crate::chat) reader: Option<Arc<ParticipantRecord>>,
@@ -295,7 +299,7 @@ impl Chat {
         }
         let permit = async |viewed: Result<Viewable>| {
             let viewed = viewed?;
-            let Viewable { sight: _, session, reader } = &viewed;
+            let Viewable { sight: _, governance: _, session, reader } = &viewed;
             let (participant, action) = (reader.as_deref(), Action::View);
             let view = Operation::InSession { session, participant, action, target: None, body: None };
             self.permit(principal, view).await?;
@@ -318,8 +322,8 @@ impl Chat {
     pub(in crate::chat) fn view(&self, known: Known) -> Result<Viewable> {
         self.inner.permissions.decide(&known.facts(), Action::View)?;
         let sight = known.sight()?;
-        let Known { head: _, session, actor, target: _, has_target: _, now: _ } = known;
-        Ok(Viewable { sight, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
+        let Known { head: _, governance, session, actor, target: _, has_target: _, now: _ } = known;
+        Ok(Viewable { sight, governance, session: session.ok_or(Error::Denied(Denial::Hidden))?, reader: actor })
     }
 
     /// What is known of sessions, without a target.
@@ -358,6 +362,20 @@ impl Chat {
             if viewed.sight.first <= entry.0.first { Ok(()) } else { Err(Error::Unavailable) }
         };
         Ok(read.iter().map(&mut decided).collect())
+    }
+
+    /// Decides an attempt again where something was read that was written after the first decision. `upto` is the last position that was read.
+    pub(in crate::chat) async fn allowed_upto(
+        &self,
+        known: &Known,
+        principal: &Principal,
+        action: Action,
+        upto: Seq,
+    ) -> Result<()> {
+        if upto > known.head.seq {
+            self.allowed(known.session()?.id, principal, action, Freshness::Fresh).await?;
+        }
+        Ok(())
     }
 
     /// Facts on which an attempt is allowed, by the permission table and then by the host's policy. What cached facts deny is

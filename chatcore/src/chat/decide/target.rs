@@ -9,12 +9,14 @@ use super::{
 };
 use crate::chat::{
     Chat,
-    read::batch::{go_on, only},
+    read::batch::{go_on, hidden_message, only},
 };
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    model::{ClientId, Event, EventKind, MessageBody, MessageEvent, MessageId, MessageStatus, MessageType, UserId},
+    model::{
+        ClientId, Event, EventKind, MessageBody, MessageEvent, MessageId, MessageStatus, MessageType, Seq, UserId,
+    },
     permission::{Action, Denial},
     store::{Freshness, LogRange},
 };
@@ -30,6 +32,10 @@ pub(in crate::chat) struct Target {
 }
 
 impl Target {
+    pub(in crate::chat) fn id(&self) -> MessageId {
+        MessageId { session_id: self.event.session_id, seq: self.event.seq }
+    }
+
     /// Whether the user is the author. The server is the author of system messages.
     pub(in crate::chat) fn is_of(&self, user: &UserId) -> bool {
         self.event.actor == *user && self.body.message_type != MessageType::System
@@ -59,6 +65,13 @@ impl Chat {
         let (session, participant) = (target.known.session()?, target.known.actor.as_deref());
         let target = Some(&target.event.actor);
         self.permit(principal, Operation::InSession { session, participant, action, target, body }).await
+    }
+
+    /// Decides again whether the caller views a message that was rewritten after the first decision. `upto` is the last position of all else
+    /// that was read of the message.
+    pub(in crate::chat) async fn still_shows(&self, principal: &Principal, target: &Target, upto: Seq) -> Result<()> {
+        let read = (target.known.sight()?, target.event.revised.max(upto));
+        only(self.decided_upto(&principal.user_id, [read]).await?).map_err(hidden_message)
     }
 
     /// A message with facts on which the action is allowed, given whether the caller is the author. What cached facts deny is

@@ -2,15 +2,53 @@
 
 use std::iter;
 
-use super::govern::Known;
+use super::govern::{Known, Pass};
 use crate::chat::{Chat, read::directory::relists};
 use crate::{
     error::{Error, Result},
-    model::SessionId,
+    model::{MessageId, SessionId},
     store::{Change, Committed, Freshness, StoreError},
 };
 
+/// Number of lost races after which a change waits for its turn at the gate of the session. No change of this process that governs the session
+/// overtakes it then. Before that it does not wait: of many messages that a change makes stale, all are committed together.
+pub(in crate::chat) const OVERTAKEN: u32 = 4;
+
+/// The turns of a change of one message. They hold the gate of the message: two changes of one message would only make each other fail.
+pub(in crate::chat) struct MessageTurns<'a> {
+    chat: &'a Chat,
+    id: MessageId,
+    turn: u32,
+    message: Option<Pass<MessageId>>,
+    session: Option<Pass<SessionId>>,
+}
+
+impl MessageTurns<'_> {
+    /// The freshness of the facts that the next turn is decided on; `None` after the last turn.
+    pub(in crate::chat) async fn next(&mut self) -> Option<Freshness> {
+        let Self { id, turn, .. } = *self;
+        if turn >= self.chat.inner.limits.commit_attempts {
+            return None;
+        }
+        if turn >= OVERTAKEN && self.session.is_none() {
+            // A reply passes the gate of the session before the gate of a message. The other order would be a deadlock.
+            self.message = None;
+            self.session = Some(self.chat.inner.gates.pass(id.session_id).await);
+        }
+        if self.message.is_none() {
+            self.message = Some(self.chat.inner.message_gates.pass(id).await);
+        }
+        self.turn = turn + 1;
+        Some(if turn == 0 { Freshness::Cached } else { Freshness::Fresh })
+    }
+}
+
 impl Chat {
+    /// The turns of a change of a message.
+    pub(in crate::chat) const fn turns_of(&self, id: MessageId) -> MessageTurns<'_> {
+        MessageTurns { chat: self, id, turn: 0, message: None, session: None }
+    }
+
     /// The turns of a change, each with the freshness of the facts that it is decided on: cached facts first, then fresh ones.
     pub(in crate::chat) fn turns(&self) -> impl Iterator<Item = Freshness> + Send + use<> {
         let turns = usize::try_from(self.inner.limits.commit_attempts).unwrap_or(usize::MAX);

@@ -1,7 +1,7 @@
 //! Use cases that read of many sessions at once, so that a list with its contents costs the store no more calls than one
 //! session. Those that read of one session are the same with one entry.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     lists::{Seated, Slice},
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::chat::{
     Chat,
-    decide::{govern::Viewable, history::Sight},
+    decide::{govern::Viewable, history::Sight, turns::OVERTAKEN},
     participants::show,
     read::extras::Extras,
     sessions::summary,
@@ -25,7 +25,7 @@ use crate::{
         UnreadMentions, UserId,
     },
     permission::{AddressFacts, Denial, may_see_address},
-    store::{Head, LogRange, ParticipantRecord},
+    store::{LogRange, ParticipantRecord},
     trace::use_case,
 };
 
@@ -92,18 +92,13 @@ pub(in crate::chat) fn only<T>(found: Vec<Result<T>>) -> Result<T> {
 }
 
 /// A message's address in a session that the caller may not know of must not tell whether there is such a session.
-fn hidden_message(error: Error) -> Error {
+pub(in crate::chat) fn hidden_message(error: Error) -> Error {
     if error == Error::Denied(Denial::Hidden) { Error::MessageNotFound } else { error }
 }
 
 /// The last position at which one of the rows was rewritten, or got or lost a reaction.
 fn revised<'a>(rows: impl IntoIterator<Item = &'a Arc<Event>>, extras: &Extras) -> Seq {
     rows.into_iter().map(|row| row.revised.max(extras.written([&**row]))).max().unwrap_or(0)
-}
-
-/// How many events of a log are no messages.
-const fn others(head: Head) -> u64 {
-    head.seq.saturating_sub(head.number)
 }
 
 impl Chat {
@@ -255,7 +250,7 @@ impl Chat {
         let now = self.inner.clock.now();
         let details = |(viewed, records, found, own): (Viewable, _, Paged, Own)| {
             let Own { reading, preferences, stay } = own;
-            let Viewable { sight: Sight { head, .. }, session, reader: _ } = viewed;
+            let Viewable { sight: Sight { head, .. }, governance: _, session, reader: _ } = viewed;
             SessionDetails {
                 summary: summary(Arc::unwrap_or_clone(session), head, &profiles),
                 participants: show(records, &profiles, now, |_| false),
@@ -280,10 +275,17 @@ impl Chat {
         let slice = Slice::first(u64::from(self.inner.limits.page_default));
         let viewed = self.viewable(principal, ids.iter().copied()).await?;
         let mut rolls: Vec<_> = viewed.into_iter().map(|viewed| viewed.map(Roll::Open)).collect();
-        for _ in 0..self.inner.limits.commit_attempts {
+        let mut gates = Vec::new();
+        for turn in 0..self.inner.limits.commit_attempts {
             let open: Vec<SessionId> = rolls.iter().flatten().filter_map(Roll::open).collect();
             if open.is_empty() {
                 break;
+            }
+            if turn == OVERTAKEN {
+                // In the same order by all who wait for several gates.
+                for id in open.iter().copied().collect::<BTreeSet<_>>() {
+                    gates.push(self.inner.gates.pass(id).await);
+                }
             }
             let queries: Vec<_> = open.iter().map(|id| Seated { session_id: *id, slice }).collect();
             let lists = self.seats_of(&queries).await?;
@@ -294,9 +296,12 @@ impl Chat {
                 Roll::Open(viewed) => {
                     let (records, again) = read.next().ok_or(Error::Internal)?;
                     let again = again?;
-                    // As many events that are no messages before the list was read as after: nobody came or went.
-                    let same = others(again.sight.head) == others(viewed.sight.head);
-                    Ok(if same { Roll::Called(viewed, records) } else { Roll::Open(again) })
+                    // Nothing has governed the session meanwhile: nobody came or went.
+                    Ok(if again.governance == viewed.governance {
+                        Roll::Called(viewed, records)
+                    } else {
+                        Roll::Open(again)
+                    })
                 }
             };
             rolls = rolls.into_iter().map(|roll| roll.and_then(&mut call)).collect();

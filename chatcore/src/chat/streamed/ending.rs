@@ -17,7 +17,7 @@ use crate::{
             govern::{Known, keys},
             review::Verdict,
             target::Target,
-            turns::behind,
+            turns::{OVERTAKEN, behind},
             validate::Faults,
         },
         followers::added,
@@ -93,10 +93,6 @@ impl Target {
             Err(error) => Some(Err(error)),
         }
     }
-
-    fn id(&self) -> MessageId {
-        MessageId { session_id: self.event.session_id, seq: self.event.seq }
-    }
 }
 
 /// A message as it ends.
@@ -139,9 +135,9 @@ impl Chat {
     }
 
     async fn end_streamed(&self, principal: &Principal, id: MessageId, end: End<'_>) -> Result<Message> {
-        let _gate = self.inner.message_gates.pass(id).await;
         let mut is_lost = false;
-        for freshness in self.turns() {
+        let mut turns = self.turns_of(id);
+        while let Some(freshness) = turns.next().await {
             let target = self.target(principal, id, freshness, continuing).await?;
             self.may_write_to(principal, &target.known).await?;
             // Before the commit, because an error after it would say that nothing was changed.
@@ -323,7 +319,11 @@ impl Chat {
     }
 
     async fn end_where_over(&self, key: &Dues, claim: Version, session: SessionId) -> Result<bool> {
-        for _ in self.turns() {
+        let mut gate = None;
+        for (turn, _) in (0..).zip(self.turns()) {
+            if turn >= OVERTAKEN && gate.is_none() {
+                gate = Some(self.inner.gates.pass(session).await);
+            }
             let texts = self.inner.store.list::<StreamedTexts>(StreamedTexts::under(vec![session.part()])).await?;
             let Some((text, _)) = texts.into_iter().find(|(_, found)| found.value.id == key.id) else {
                 return self.clean(key, claim, session).await.map(|()| false);
