@@ -49,15 +49,15 @@ pub(crate) fn documented(mut document: Value, routes: &mut Routes, accounts: &Ac
 }
 
 impl ChatFrontend {
-    /// The same with accounts: the operations below `/api/v1/auth` and `/api/v1/users`, which the OpenAPI document contains, too. Without
-    /// accounts there are no such paths.
+    /// Adds accounts: the operations below `/api/v1/auth` and `/api/v1/users`, also in the OpenAPI document. Without accounts these paths
+    /// do not exist.
     ///
-    /// With the feature `avatars`, the pictures that users upload are served below `/api/v1/users/avatars/`: that is the address for
+    /// With the feature `avatars`, the frontend serves uploaded pictures below `/api/v1/users/avatars/`: the address for
     /// `AccountsBuilder::avatars`, below the prefix of the app.
     ///
     /// The authenticator has to accept the tokens that the accounts issue, and the accounts have to be in the store of the same chat.
     /// Limits against guessing count the network address of the client. Behind a proxy,
-    /// [`ServeOptions::trusted_proxies`](crate::ServeOptions::trusted_proxies) tell it.
+    /// [`ServeOptions::trusted_proxies`](crate::ServeOptions::trusted_proxies) determine that address.
     #[must_use]
     pub fn with_accounts(self, accounts: Accounts) -> Self {
         Self { accounts: Some(accounts), ..self }.documented()

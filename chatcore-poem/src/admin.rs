@@ -35,8 +35,8 @@ fn operations(admin: &Administration) -> (Admin, Backups) {
 }
 
 impl ChatFrontend {
-    /// The same with the administration: the operations below `/api/v1/admin`, which the OpenAPI document contains, too. Without it there are
-    /// no such paths. WebSockets and event streams show the notices. The administration has to be of the same chat.
+    /// Adds the administration: the operations below `/api/v1/admin`, also in the OpenAPI document. Without the administration these paths
+    /// do not exist. WebSockets and event streams show the notices. The administration must be of the same chat.
     #[must_use]
     pub fn with_admin(self, admin: Administration) -> Self {
         let sockets = self.state.sockets.clone();
@@ -54,8 +54,8 @@ impl ChatFrontend {
         Self { admin: Some(admin), state, ..self }.documented()
     }
 
-    /// An endpoint of the host's that answers GET to administrators alone, by the same rules and with the same errors as the operations of the
-    /// administration. Without an administration it answers nobody. `name` stands for the endpoint in the log.
+    /// An endpoint of the host that answers GET to administrators alone, by the same rules and with the same errors as the operations of
+    /// the administration. Without an administration the endpoint refuses every request. `name` stands for the endpoint in the log.
     pub fn for_administrators(
         &self,
         name: &'static str,

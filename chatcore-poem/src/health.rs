@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it can serve.
+//! Health checks of the process.
 
 use std::{
     fmt,
@@ -20,11 +20,10 @@ const HOLDS: Duration = Duration::from_secs(1);
 type Check = Arc<dyn Fn() -> std::result::Result<(), String> + Send + Sync>;
 type Note = (String, Arc<dyn Fn() -> String + Send + Sync>);
 
-/// Two paths for those who watch over a process: load balancers, service managers, Kubernetes. They take GET, need no token and count against
-/// no limit.
+/// Two paths for monitoring: load balancers, service managers, Kubernetes. The paths take GET, need no token and count against no limit.
 ///
-/// The first one answers 200 as long as the process answers at all. The second one answers 200 where the store can be read and each
-/// check of the host succeeds, and otherwise 503 with `Retry-After`. Its answer holds for a second.
+/// The liveness path answers 200 as long as the process answers at all. The readiness path answers 200 where the store can be read and each
+/// check of the host succeeds, and otherwise 503 with `Retry-After`. The answer of the readiness path is cached for a second.
 #[derive(Clone)]
 pub struct Health {
     alive: String,
@@ -60,33 +59,33 @@ impl fmt::Debug for Health {
 }
 
 impl Health {
-    /// The same at other paths: the one that tells of life, and the one that tells whether the process can serve.
+    /// Sets the paths: the liveness path and the readiness path.
     #[must_use]
     pub fn at(self, alive: impl Into<String>, ready: impl Into<String>) -> Self {
         Self { alive: alive.into(), ready: ready.into(), ..self }
     }
 
-    /// The same with another time within which the store must answer.
+    /// Sets the timeout for the answer of the store.
     #[must_use]
     pub fn within(self, within: Duration) -> Self {
         Self { within, ..self }
     }
 
-    /// The same with one more check of the host, which must not block. What it says is logged, and not sent.
+    /// Adds a check of the host, which must not block. The text of a failure is logged, and not sent.
     #[must_use]
     pub fn check(mut self, check: impl Fn() -> std::result::Result<(), String> + Send + Sync + 'static) -> Self {
         self.checks.push(Arc::new(check));
         self
     }
 
-    /// The same for a process that is about to end: once the token is cancelled, the second path answers 503, and no earlier answer holds.
+    /// Sets the token of the shutdown: after the cancellation of the token the readiness path answers 503, without a cached answer.
     #[must_use]
     pub fn ending(self, ending: CancellationToken) -> Self {
         Self { ending, ..self }
     }
 
-    /// The same with one more field in the answer of the second path where the process is ready: its name, and its value now. It says what an
-    /// operator wants to know and what makes no process unready. It must not block, and everybody can read it.
+    /// Adds a field to the answer of the readiness path of a ready process: the name, and a function for the current value. The field is
+    /// information for operators, and does not make a process unready. The function must not block. Every client can read the field.
     #[must_use]
     pub fn note(mut self, name: impl Into<String>, value: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.notes.push((name.into(), Arc::new(value)));
@@ -110,7 +109,7 @@ impl Health {
 }
 
 impl ChatFrontend {
-    /// The same with [`Health`]: its two paths, which the OpenAPI document contains, too.
+    /// Adds [`Health`]: its two paths, also in the OpenAPI document.
     #[must_use]
     pub fn with_health(self, health: Health) -> Self {
         Self { health: Some(health), ..self }.documented()

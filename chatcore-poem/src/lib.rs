@@ -13,7 +13,7 @@
 //! # fn hello() -> &'static str { "hello" }
 //! ```
 //!
-//! It adds these paths, and nothing else, to an app of yours:
+//! The frontend adds only these paths to an app:
 //!
 //! | path | what |
 //! |---|---|
@@ -26,26 +26,25 @@
 //! | `/health`, `/ready` | whether the process lives, and whether it can serve, with [`ChatFrontend::with_health`] |
 //! | `/openapi.json`, `/docs` | the OpenAPI document, and Swagger UI over it |
 //!
-//! Where other paths are wanted, or the app has some of its own, [`MountOptions`] say so. The app may be nested below a prefix.
+//! [`MountOptions`] set other paths, for example for an app that already has these paths. The app may be nested below a prefix.
 //!
-//! A host that knows its users itself puts a [`Principal`](chatcore::Principal) into the request's extensions, by a middleware
-//! around the app. The frontend takes this caller for every REST operation, event stream and WebSocket, and looks for no token.
-//! [`NoTokens`](chatcore::identity::NoTokens) is the authenticator of a host that has no tokens at all. A host that recognises
-//! its users by a cookie has to refuse requests of pages that are not its own, since browsers send cookies by themselves.
+//! A host that authenticates its users itself puts a [`Principal`](chatcore::Principal) into the request's extensions, in a middleware
+//! around the app. The frontend uses this caller for every REST operation, event stream and WebSocket, and reads no token.
+//! [`NoTokens`](chatcore::identity::NoTokens) is the authenticator of a host that has no tokens at all. A host that authenticates its users
+//! by a cookie must refuse requests of foreign pages, since browsers send cookies automatically.
 //!
-//! Pages of the origins in [`Options::origins`] may use all of it: they get the headers of the Fetch standard's CORS protocol
-//! with every answer, also with errors. Who calls is said by a bearer token, so credentials of the browser (cookies) are not
-//! let through: a page calls `fetch` and `EventSource` without them. A host that has CORS of its own switches this off with
-//! [`Options::cors`].
+//! Pages of the origins in [`Options::origins`] may use all paths: every answer, also an error, has the headers of the Fetch standard's
+//! CORS protocol. The caller is the user of the bearer token, so CORS does not allow credentials of the browser (cookies): a page calls
+//! `fetch` and `EventSource` without credentials. [`Options::cors`] disables these headers for a host with its own CORS.
 //!
-//! An operation that takes no body refuses a body that says something (422). Nothing and `{}` pass.
+//! An operation without a body refuses a body with content (422). An empty body and `{}` pass.
 //!
-//! Every answer tells in `X-RateLimit-Limit`, `-Remaining` and `-Reset` what the caller has left of the chat's limits
-//! ([`RateLimits`](chatcore::RateLimits)): the number of requests at once, how many of them are left, and in which second since the Unix
-//! epoch all of them are there again. One too many is 429 with `Retry-After`.
+//! Every answer has the headers `X-RateLimit-Limit`, `-Remaining` and `-Reset` with the caller's allowance under the chat's limits
+//! ([`RateLimits`](chatcore::RateLimits)): the burst of requests, the remaining requests, and the second since the Unix epoch at which the
+//! full burst is available again. A request beyond the limit gets 429 with `Retry-After`.
 //!
-//! Every error is a problem document (RFC 9457) with a stable `code`; the WebSocket's frames are described in
-//! [`frames`], following a session over plain HTTP in [`events`].
+//! Every error is a problem document (RFC 9457) with a stable `code`; [`frames`] describes the frames of the WebSocket, [`events`]
+//! describes events over plain HTTP.
 
 #[cfg(feature = "accounts")]
 mod accounts;
@@ -129,7 +128,7 @@ impl fmt::Debug for ChatFrontend {
 }
 
 impl ChatFrontend {
-    /// A frontend with everything by default.
+    /// A frontend with default options.
     pub fn new(chat: Chat, authenticator: impl Authenticator) -> Self {
         Self::with_options(chat, authenticator, Options::default())
     }
@@ -166,9 +165,9 @@ impl ChatFrontend {
         .documented()
     }
 
-    /// The same with webhooks: their operations below `/api/v1/chat/sessions/…/webhooks`, which the OpenAPI document contains, too. Without them
-    /// there are no such paths. With the administration, those of the webhooks of the server are below `/api/v1/admin/webhooks`. The webhooks
-    /// have to be of the same chat. The host starts their deliveries.
+    /// Adds webhooks: the operations below `/api/v1/chat/sessions/…/webhooks`, also in the OpenAPI document. Without webhooks these paths
+    /// do not exist. With the administration, the operations on webhooks of the server are below `/api/v1/admin/webhooks`. The webhooks
+    /// must be of the same chat. The host starts the deliveries of the webhooks.
     #[cfg(feature = "webhooks")]
     #[must_use]
     pub fn with_webhooks(self, webhooks: chatcore::Webhooks) -> Self {
@@ -205,31 +204,30 @@ impl ChatFrontend {
         self
     }
 
-    /// The OpenAPI document of an app that has the frontend at its root. The one that is served names its servers relative
-    /// to itself, so that it holds wherever the app is.
+    /// The OpenAPI document of an app with the frontend at its root. The served document names its servers relative to the document itself,
+    /// so that the document is correct at any place of the app.
     #[must_use]
     pub const fn openapi(&self) -> &serde_json::Value {
         &self.document
     }
 
-    /// The middleware behind which these paths are; an app that wants the same errors everywhere puts all of itself
-    /// behind it.
+    /// The middleware of these paths. An app that wants the same errors everywhere puts all of its paths behind this middleware.
     #[must_use]
     pub fn problems(&self) -> Problems {
         Problems { counts_strangers: false, author: Author::Host, ..self.problems_below("") }
     }
 
-    /// Ends all WebSockets with close code 1001, and all event streams, and waits until they are closed, for at most a few
-    /// seconds. New ones are refused from then on.
+    /// Ends all WebSockets with close code 1001, and all event streams, and waits for at most a few seconds until the connections are
+    /// closed. The frontend refuses new connections from then on.
     pub async fn close_sockets(&self) {
         self.state.sockets.close().await;
     }
 
-    /// Serves an app in which this frontend is mounted until `stop` is done; then ends the WebSockets and lets requests that
-    /// run go on for the time of grace.
+    /// Serves an app in which this frontend is mounted until `stop` is done. Then ends the WebSockets, and lets running requests continue
+    /// for the grace period.
     ///
     /// # Errors
-    /// None at the moment: a failed accept is logged and tried again.
+    /// None at the moment: the server logs a failed accept, and retries.
     pub async fn serve(
         &self,
         listener: TcpListener,
@@ -255,7 +253,7 @@ impl ChatFrontend {
         &self.state.sockets
     }
 
-    /// How many WebSockets and event streams are open.
+    /// The number of open WebSockets and event streams.
     #[must_use]
     pub fn open_sockets(&self) -> usize {
         self.state.sockets.open()

@@ -1,4 +1,4 @@
-//! Where the frontend is in an app.
+//! The paths of the frontend in an app.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,21 +18,21 @@ use crate::{
     ws::{self, WsEndpoint},
 };
 
-/// Why an app cannot have a frontend's paths: it has one of them already, or one is no path.
+/// The reason why an app cannot have a frontend's paths: the app already has a path, or a text is not a valid path.
 pub type MountError = RouteError;
 
-/// Where a frontend is in an app, apart from the REST operations' own paths, and what its documents say.
+/// The paths of a frontend in an app, apart from the REST operations' own paths, and the title of the documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountOptions {
-    /// What stands before all paths, the REST operations' too: `/support` makes `/support/ws`. Empty for nothing.
+    /// The prefix of all paths, including the REST operations: `/support` makes `/support/ws`. Empty for no prefix.
     pub prefix: String,
-    /// The WebSocket.
+    /// The path of the WebSocket.
     pub socket: String,
-    /// The OpenAPI document; `None` leaves it out.
+    /// The path of the OpenAPI document; `None` for no document.
     pub document: Option<String>,
-    /// Swagger UI over the OpenAPI document; `None` leaves it out.
+    /// The path of Swagger UI over the OpenAPI document; `None` for no Swagger UI.
     pub docs: Option<String>,
-    /// The title of both.
+    /// The title of the OpenAPI document and of Swagger UI.
     pub title: String,
 }
 
@@ -50,19 +50,19 @@ impl Default for MountOptions {
 }
 
 impl MountOptions {
-    /// The same below a prefix, like `/support`.
+    /// Sets the prefix, for example `/support`.
     #[must_use]
     pub fn below(self, prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..self }
     }
 
-    /// The same with this title of the documents.
+    /// Sets the title of the documents.
     #[must_use]
     pub fn titled(self, title: impl Into<String>) -> Self {
         Self { title: title.into(), ..self }
     }
 
-    /// The same without the OpenAPI document and Swagger UI.
+    /// Removes the OpenAPI document and Swagger UI.
     #[must_use]
     pub fn without_documents(self) -> Self {
         Self { document: None, docs: None, ..self }
@@ -72,9 +72,9 @@ impl MountOptions {
 impl ChatFrontend {
     /// Adds the frontend's paths to an app, at their default places.
     ///
-    /// An app that answers `/openapi.json` or `/docs` itself goes on to do so; the frontend's own documents are then nowhere.
-    /// The frontend's other paths stand before the app's. [`mount_with`](Self::mount_with) puts the paths elsewhere, and
-    /// reports where two are in each other's way.
+    /// An app that answers `/openapi.json` or `/docs` itself keeps these paths, and the frontend's own documents are not mounted. The
+    /// frontend's other paths have precedence over the app's paths. [`mount_with`](Self::mount_with) uses other paths, and reports
+    /// conflicts.
     #[must_use]
     pub fn mount(&self, app: Route) -> Route {
         let MountOptions { prefix: _, socket, document, docs, title } = MountOptions::default();
@@ -88,7 +88,7 @@ impl ChatFrontend {
     /// Adds the frontend's paths to an app.
     ///
     /// # Errors
-    /// [`MountError`] when the app has one of the paths, or the prefix, or when one is no path.
+    /// [`MountError`] when the app has one of the paths or the prefix, or when a text is not a valid path.
     pub fn mount_with(&self, app: Route, options: &MountOptions) -> Result<Route, MountError> {
         match options.prefix.trim_end_matches('/') {
             "" => self.mount_here(app, options),

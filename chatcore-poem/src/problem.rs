@@ -134,9 +134,9 @@ fn is_json(response: &Response) -> bool {
     kinds.iter().any(|json| kind.eq_ignore_ascii_case(json))
 }
 
-/// Middleware that turns every error into a problem document, except for errors that are JSON of another kind already. It adds
-/// `Allow`, `X-Request-Id`, the `X-RateLimit-…` headers and [headers of security](secure), answers `OPTIONS`, tells browsers which pages may read the
-/// answers ([`Cors`]), and carries each request out within its [span](RequestSpan), which logs it without its query, where tokens may be.
+/// Middleware that turns every error into a problem document, except errors in another JSON format. The middleware adds `Allow`,
+/// `X-Request-Id`, the `X-RateLimit-…` headers and [headers of security](secure), answers `OPTIONS`, adds the headers of CORS ([`Cors`]),
+/// and runs each request within its [span](RequestSpan). The span logs the request without the query, which can contain tokens.
 #[derive(Clone)]
 pub struct Problems {
     pub(crate) routes: Arc<Routes>,

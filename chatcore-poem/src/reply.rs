@@ -59,26 +59,26 @@ failures! {
     Body = 400 "The request cannot be parsed", 408 "The body took too long", 413 "The body is too large",
         415 "The body is not application/json, or is compressed", 422 "The request is not acceptable";
     /// Operations on a session.
-    OfSession = 400 "An id cannot be parsed", 403 "Not allowed", 404 "No such thing, or the caller may not know of it";
+    OfSession = 400 "An id cannot be parsed", 403 "Not allowed", 404 "Not found, or hidden from the caller";
     /// Operations that can be followed.
     Streams = 406 "Neither JSON nor an event stream is asked for", 410 "The position is outside of the kept log",
         429 "Too many streams";
     /// Operations whose retry may come too late.
-    Gone = 404 "It was done before, and what it made is no longer there";
+    Gone = 404 "The first call succeeded, and its result no longer exists";
     /// Operations on a bot of the caller's.
     NoBot = 400 "An id cannot be parsed", 404 "The caller has no such bot, or the bot no such token";
     /// Operations with another user.
     NoUser = 404 "There is no such user";
     /// Operations with the code of an invite.
-    Held = 404 "The code is wrong, or the invite is over";
+    Held = 404 "The code is wrong, or the invite is no longer valid";
     /// Operations with the token of an incoming webhook.
     OfHook = 404 "The token is wrong, or the webhook or its session was deleted";
     /// Operations that go on from a position of a log.
     Kept = 410 "The position is outside of the kept log";
     /// Operations that the state of things can forbid.
-    Conflict = 409 "Not possible as things are";
+    Conflict = 409 "The current state does not allow the operation";
     /// Operations that bring somebody else in.
-    Adding = 409 "Not possible as things are", 429 "Too many users were added; nothing was changed";
+    Adding = 409 "The current state does not allow the operation", 429 "Too many users were added; nothing was changed";
     /// Operations of administrators.
     Administering = 403 "The caller is no administrator of the system";
     /// Operations of administrators on a user or a session.
@@ -94,7 +94,7 @@ failures! {
 #[cfg(feature = "accounts")]
 failures! {
     /// Operations on users and logins.
-    Nobody = 404 "No such thing, or the caller has no account here";
+    Nobody = 404 "Not found, or the caller has no account here";
     /// Operations that can be tried too often.
     Tried = 429 "Too many attempts, or too many mails";
 }

@@ -5,23 +5,23 @@ use poem::{Endpoint, Request, Response, endpoint::make_sync, get, http::header};
 
 use crate::ChatFrontend;
 
-/// A page for people who open a server in a browser: what it is, links, and where the server has accounts, forms to sign up and sign in,
-/// which show an access token with commands to try it. For other clients it is a plain text.
+/// A page for users who open a server in a browser: a description, links, and for a server with accounts, forms to sign up and sign in. The
+/// forms show an access token with example commands. Other clients get a plain text.
 ///
-/// The page is one file, which loads nothing. A token is in the page only: it gets into no URL and into no storage of the browser. All links
-/// are relative to the page's own path, which ends with `/`.
+/// The page is one file, which loads nothing. The page keeps a token in memory only: no URL and no storage of the browser contains the
+/// token. All links are relative to the page's own path, which ends with `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartPage {
     /// The title.
     pub title: String,
-    /// Texts with the paths that they lead to. A target with a scheme is shown as text.
+    /// Texts of links with their target paths. The page shows a target with a scheme as text.
     pub links: Vec<(String, String)>,
-    /// Whether `api/v1/auth/register` and `api/v1/auth/login` are there.
+    /// Whether the server has `api/v1/auth/register` and `api/v1/auth/login`.
     pub accounts: bool,
 }
 
 impl Default for StartPage {
-    /// Links to [`MountOptions`](crate::MountOptions)' default places.
+    /// Links to the default paths of [`MountOptions`](crate::MountOptions).
     fn default() -> Self {
         let links = [("REST: the operations, to try out", "docs"), ("The OpenAPI document", "openapi.json")];
         let links = links.map(|(text, target)| (text.to_owned(), target.to_owned())).to_vec();
@@ -30,7 +30,7 @@ impl Default for StartPage {
 }
 
 impl StartPage {
-    /// The page with one more link.
+    /// Adds a link.
     #[must_use]
     pub fn link(mut self, text: impl Into<String>, target: impl Into<String>) -> Self {
         self.links.push((text.into(), target.into()));

@@ -38,7 +38,7 @@ fn audit_filter(actor: Option<UserParam>, target: Option<String>, action: Option
 impl Admin {
     /// Show statistics
     ///
-    /// They begin with the first process that had an administration. A process that is killed loses a few seconds of statistics.
+    /// The statistics begin with the first process that had an administration. A process that is killed loses a few seconds of statistics.
     #[oai(path = "/dashboard/stats", method = "get", operation_id = "adminGetStatistics")]
     async fn statistics(&self, caller: Caller) -> Answer<Reply<Statistics>, (Administering, Params)> {
         Ok(Reply::new(self.0.statistics(&caller.0).await?))
@@ -46,8 +46,8 @@ impl Admin {
 
     /// List users
     ///
-    /// All users who were ever seen, sorted by their ids. A page looks at 2,000 users at the most, so a page of a search can have fewer entries
-    /// than asked for. The list goes on for as long as the header `Link` names a next page.
+    /// All users who were ever seen, sorted by their ids. A page reads at most 2,000 users, so a page of a search can have fewer entries
+    /// than requested. The list continues while the header `Link` names a next page.
     #[oai(path = "/users", method = "get", operation_id = "adminListUsers")]
     #[allow(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn users(
@@ -62,7 +62,7 @@ impl Admin {
         role_filter: Query<Option<String>>,
         /// The id of the last user of the page before. The page begins after that user.
         after: Query<Option<UserParam>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<ManagedUser>>, (Administering, Params)> {
         let filter = UserFilter {
@@ -86,7 +86,7 @@ impl Admin {
 
     /// Ban a user
     ///
-    /// The user is refused everywhere and removed from every session. A ban of a banned user replaces the ban.
+    /// The server refuses every request of the user, and removes the user from every session. A ban of a banned user replaces the ban.
     #[oai(path = "/users/:user_id/ban", method = "post", operation_id = "adminBanUser")]
     async fn ban(
         &self,
@@ -102,7 +102,7 @@ impl Admin {
 
     /// End the ban of a user
     ///
-    /// The user becomes the owner again of the sessions that the ban left without an owner. A user who is not banned stays as they are.
+    /// The user becomes the owner again of the sessions that the ban left without an owner. For a user who is not banned, nothing changes.
     #[oai(path = "/users/:user_id/unban", method = "post", operation_id = "adminUnbanUser")]
     async fn unban(
         &self,
@@ -117,7 +117,7 @@ impl Admin {
 
     /// Grant or revoke the role of administrators
     ///
-    /// It counts from the user's next request on. The only administrator cannot revoke their own role.
+    /// The change applies from the user's next request on. The only administrator cannot revoke the administrator's own role.
     #[oai(path = "/users/:user_id/role", method = "put", operation_id = "adminSetRole")]
     async fn set_role(
         &self,
@@ -133,8 +133,8 @@ impl Admin {
 
     /// List sessions
     ///
-    /// Sessions of every type, deleted ones too, the oldest first. A page looks at 2,000 sessions at the most, so a page of a search can have
-    /// fewer entries than asked for. The list goes on for as long as the header `Link` names a next page.
+    /// Sessions of every type, deleted ones too, the oldest first. A page reads at most 2,000 sessions, so a page of a search can have
+    /// fewer entries than requested. The list continues while the header `Link` names a next page.
     #[oai(path = "/sessions", method = "get", operation_id = "adminListSessions")]
     #[allow(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn sessions(
@@ -149,7 +149,7 @@ impl Admin {
         session_type: Query<Option<String>>,
         /// The id of the session after which to begin.
         after: Query<Option<SessionParam>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<ManagedSession>>, (Administering, Params)> {
         let filter = SessionFilter {
@@ -175,7 +175,7 @@ impl Admin {
 
     /// List the participants of a session
     ///
-    /// With their e-mail addresses, in the order in which they came.
+    /// With their e-mail addresses, in the order of joining.
     #[oai(path = "/sessions/:session_id/participants", method = "get", operation_id = "adminListParticipants")]
     async fn participants(
         &self,
@@ -184,7 +184,7 @@ impl Admin {
         session_id: Path<SessionParam>,
         /// The id of the participant after which to begin.
         after: Query<Option<ParticipantParam>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<Participant>>, (Administered, Params)> {
         let page = page(after.0.map(|ParticipantParam(id)| id), None, limit.0)?;
@@ -193,7 +193,7 @@ impl Admin {
 
     /// Close a session
     ///
-    /// It is deleted, and the streams of all readers end. A session that was deleted stays as it is.
+    /// The server deletes the session, and ends the streams of all readers. A deleted session does not change.
     #[oai(path = "/sessions/:session_id/close", method = "post", operation_id = "adminCloseSession")]
     async fn close(
         &self,
@@ -209,8 +209,8 @@ impl Admin {
 
     /// List reports
     ///
-    /// Of all sessions, the newest first. A page looks at 2,000 reports at the most, so a page of a filter can have fewer entries than asked
-    /// for. The list goes on for as long as the header `Link` names a next page.
+    /// Of all sessions, the newest first. A page reads at most 2,000 reports, so a page of a filter can have fewer entries than requested.
+    /// The list continues while the header `Link` names a next page.
     #[oai(path = "/reports", method = "get", operation_id = "adminListReports")]
     async fn reports(
         &self,
@@ -222,7 +222,7 @@ impl Admin {
         state: Query<Option<String>>,
         /// The id of the report after which to begin.
         after: Query<Option<ReportParam>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<Report>>, (Administering, Params)> {
         let filter = ReportFilter { session: session_id.0.map(|SessionParam(id)| id), state: self::state(state.0)? };
@@ -232,7 +232,7 @@ impl Admin {
 
     /// Change the state of a report
     ///
-    /// Also of one about a user who moderates the session. A report that is closed stays as it is.
+    /// Also of a report about a moderator of the session. A closed report does not change.
     #[oai(path = "/sessions/:session_id/reports/:report_id", method = "put", operation_id = "adminResolveReport")]
     async fn resolve_report(
         &self,
@@ -249,7 +249,7 @@ impl Admin {
 
     /// Delete all messages of a user in a session
     ///
-    /// Many of them take longer than the request: then `is_done` is false, and the server goes on in the background.
+    /// For many messages, `is_done` is false, and the server continues in the background.
     #[oai(
         path = "/sessions/:session_id/users/:user_id/delete-messages",
         method = "post",
@@ -270,7 +270,7 @@ impl Admin {
 
     /// Send a notice to all users who are connected
     ///
-    /// WebSockets and event streams get a frame `notice`. The text is not kept.
+    /// WebSockets and event streams get a frame `notice`. The server does not store the text.
     #[oai(path = "/broadcast", method = "post", operation_id = "adminBroadcast")]
     async fn broadcast(
         &self,
@@ -285,8 +285,8 @@ impl Admin {
 
     /// List the audit log
     ///
-    /// The newest entry first. A page looks at 2,000 entries at the most, so a page of a filter can have fewer entries than asked for. The log
-    /// goes on for as long as the header `Link` names a next page.
+    /// The newest entry first. A page reads at most 2,000 entries, so a page of a filter can have fewer entries than requested. The log
+    /// continues while the header `Link` names a next page.
     #[oai(path = "/audit", method = "get", operation_id = "adminListAudit")]
     #[allow(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn audit(
@@ -301,7 +301,7 @@ impl Admin {
         action: Query<Option<String>>,
         /// The id of the entry after which to begin.
         after: Query<Option<AuditParam>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<AuditEntry>>, (Administering, Params)> {
         let filter = audit_filter(actor.0, target.0, action.0)?;
@@ -311,8 +311,8 @@ impl Admin {
 
     /// Export the audit log
     ///
-    /// The newest entry first: a JSON object in each line, whose `type` is `entry`, and in the last line `end`. An export without `end` is not
-    /// complete.
+    /// The newest entry first: a JSON object in each line. The `type` is `entry`, and `end` in the last line. An export without `end` is
+    /// not complete.
     #[oai(path = "/audit/export", method = "get", operation_id = "adminExportAudit")]
     async fn export(
         &self,

@@ -22,7 +22,7 @@ pub(crate) struct Auth(pub(crate) Accounts);
 
 #[OpenApi(tag = "AccountGroup::Accounts")]
 impl Auth {
-    /// Make an account
+    /// Register an account
     ///
     /// The new user is logged in. A code to verify the address is sent by mail.
     #[oai(path = "/register", method = "post", operation_id = "register")]
@@ -137,7 +137,7 @@ impl Auth {
 
     /// Change the e-mail address
     ///
-    /// A code to verify the new address is sent to it.
+    /// The server sends a code to verify the new address to that address.
     #[oai(path = "/email", method = "put", operation_id = "changeEmail")]
     async fn change_email(
         &self,
@@ -152,7 +152,7 @@ impl Auth {
 
     /// Ask for a code to verify the e-mail address
     ///
-    /// It is sent by mail, unless the address is verified.
+    /// The server sends the code by mail, unless the address is verified.
     #[oai(path = "/verification", method = "post", operation_id = "requestVerification")]
     async fn request_verification(
         &self,
@@ -180,7 +180,7 @@ impl Auth {
 
     /// Ask for a code to set a new password
     ///
-    /// It is sent by mail where an account has the address. The answer does not tell whether one has.
+    /// The server sends the code by mail where an account has the address. The answer does not tell whether such an account exists.
     #[oai(path = "/password-reset", method = "post", operation_id = "requestPasswordReset")]
     async fn request_password_reset(
         &self,

@@ -43,7 +43,8 @@ pub(crate) struct Avatars(pub(crate) Accounts);
 impl Avatars {
     /// Upload the caller's picture
     ///
-    /// JPEG, PNG or GIF, at most 5 MB by default. It becomes a square in three sizes. The former picture is removed.
+    /// JPEG, PNG or GIF, at most 5 MB by default. The server crops the picture to a square in three sizes. The new picture replaces the
+    /// previous picture.
     #[oai(path = "/me/avatar", method = "post", operation_id = "uploadAvatar")]
     async fn upload(
         &self,

@@ -17,15 +17,16 @@ pub(crate) struct Backups(pub(crate) Administration);
 impl Backups {
     /// Take a backup
     ///
-    /// A file with everything that was acknowledged before the request, while users go on: messages of every session, and hashes of passwords. It is
-    /// sent while it is read. Each process takes one backup at a time: a second request is `BACKUP_RUNNING`. The audit log has an entry. A file that
-    /// is cut, by the network or by a fault, has no end mark, and is refused by a restore.
+    /// A file with all data that were acknowledged before the request: messages of every session, and hashes of passwords. Users can use
+    /// the server during a backup. The server streams the file. Each process takes one backup at a time: the answer to a second request is
+    /// `BACKUP_RUNNING`. The audit log has an entry. A truncated file has no end mark, and a restore refuses the file.
     #[oai(path = "/backup", method = "get", operation_id = "adminTakeBackup")]
     async fn back_up(
         &self,
         request: &Request,
         caller: Caller,
-        /// Whether to go on without records that the database cannot read. The file names them. Otherwise such a record ends the backup.
+        /// Whether to skip records that the database cannot read. The file names the skipped records. Otherwise such a record ends the
+        /// backup.
         skip_unreadable: Query<Option<bool>>,
     ) -> Answer<File, (Administering, Params, Conflict)> {
         let skips = skip_unreadable.0.unwrap_or(false);

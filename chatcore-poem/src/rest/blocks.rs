@@ -19,8 +19,8 @@ pub(crate) struct Blocks(pub(super) Api);
 impl Blocks {
     /// Block a user
     ///
-    /// The user starts no direct session with the caller, and writes nothing more in the one that there is (403 `DIRECT_REFUSED`). In other
-    /// sessions the user's messages have `sender_blocked`. Nobody is told of a block. A user can block 1,000 users.
+    /// The user can neither start a direct session with the caller, nor write in an existing direct session (403 `DIRECT_REFUSED`). In
+    /// other sessions the user's messages have `sender_blocked`. The server notifies nobody of a block. A user can block 1,000 users.
     #[oai(path = "/blocks/:user_id", method = "put", operation_id = "blockUser")]
     async fn block(
         &self,
@@ -36,7 +36,7 @@ impl Blocks {
 
     /// End the block of a user
     ///
-    /// Where there is none, nothing changes.
+    /// Without a block, nothing changes.
     #[oai(path = "/blocks/:user_id", method = "delete", operation_id = "unblockUser")]
     async fn unblock(
         &self,
@@ -52,7 +52,7 @@ impl Blocks {
 
     /// List the users whom the caller has blocked
     ///
-    /// In the order of their ids. The header `Link` tells the next page.
+    /// In the order of their ids. The header `Link` names the next page.
     #[oai(path = "/blocks", method = "get", operation_id = "listBlocks")]
     async fn list(
         &self,
@@ -60,9 +60,9 @@ impl Blocks {
         caller: Caller,
         /// The id of the user after which the list begins.
         after: Query<Option<UserParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<BlockedUser>>, Params> {
         let page = page(after.0.map(|UserParam(id)| id), skip.0, limit.0)?;

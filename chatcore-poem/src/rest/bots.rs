@@ -22,7 +22,7 @@ pub(crate) struct Bots(pub(super) Api);
 impl Bots {
     /// Create a bot
     ///
-    /// The caller owns the bot. It comes into sessions as any user does. A user has at most 20 bots.
+    /// The caller owns the bot. A bot joins sessions like any user. A user has at most 20 bots.
     #[oai(path = "/bots", method = "post", operation_id = "createBot")]
     async fn create(
         &self,
@@ -44,7 +44,8 @@ impl Bots {
 
     /// Delete a bot
     ///
-    /// For its owner. Its tokens end at once, it leaves all sessions, and its commands are gone. Its messages stay, with its name.
+    /// For the owner of the bot. The tokens of the bot end at once, the bot leaves all sessions, and the commands are removed. The messages
+    /// stay, with the name of the bot.
     #[oai(path = "/bots/:bot_id", method = "delete", operation_id = "deleteBot")]
     async fn delete(
         &self,
@@ -60,9 +61,9 @@ impl Bots {
 
     /// Create a token of a bot
     ///
-    /// For the owner of the bot. The token is in this answer and nowhere else. It stands in the header `Authorization` as any other token does.
-    /// With `sessions` or `actions` it is good for these only: what is not in them is 403 `OUT_OF_SCOPE`, and so is what belongs to no session.
-    /// A bot has at most 10 tokens; those that are over make room for new ones.
+    /// For the owner of the bot. Only this answer contains the token. The token goes into the header `Authorization` like any other token.
+    /// `sessions` and `actions` limit the scope of the token: the answer outside of the scope, and for operations without a session, is 403
+    /// `OUT_OF_SCOPE`. A bot has at most 10 tokens; expired tokens make room for new tokens.
     #[oai(path = "/bots/:bot_id/tokens", method = "post", operation_id = "createBotToken")]
     async fn create_token(
         &self,
@@ -85,7 +86,7 @@ impl Bots {
 
     /// Revoke a token of a bot
     ///
-    /// For the owner of the bot. The token is refused from now on, and its streams and sockets end.
+    /// For the owner of the bot. The server refuses the token from now on, and the streams and sockets of the token end.
     #[oai(path = "/bots/:bot_id/tokens/:token_id", method = "delete", operation_id = "revokeBotToken")]
     async fn revoke_token(
         &self,
@@ -102,7 +103,7 @@ impl Bots {
 
     /// Replace the commands of a bot
     ///
-    /// For the bot itself. It offers these commands in all of its sessions: at most 50.
+    /// For the bot itself. The bot offers these commands in all of its sessions: at most 50.
     #[oai(path = "/bots/me/commands", method = "put", operation_id = "setCommands")]
     async fn set_commands(
         &self,
@@ -128,9 +129,9 @@ impl Bots {
 
     /// Invoke a command of a bot
     ///
-    /// For everybody in the session but viewers. It sends a message with the text `/name arguments` and the field `command`. Where several bots
-    /// in the session have the command, the call names the bot; otherwise it is 409 `COMMAND_AMBIGUOUS` with `bot_ids`. A retry with the same
-    /// client id gives the message of the first call.
+    /// For everybody in the session but viewers. The call sends a message with the text `/name arguments` and the field `command`. If
+    /// several bots in the session have the command, the call must name the bot; otherwise the answer is 409 `COMMAND_AMBIGUOUS` with
+    /// `bot_ids`. A retry with the same client id returns the message of the first call.
     #[oai(path = "/sessions/:session_id/commands", method = "post", operation_id = "invokeCommand")]
     async fn invoke(
         &self,

@@ -1,4 +1,4 @@
-//! Operations about sessions that are found by their users.
+//! Operations about direct sessions and groups.
 
 use chatcore::{
     model::SessionDetails,
@@ -19,8 +19,9 @@ pub(crate) struct Directs(pub(super) Api);
 impl Directs {
     /// Start a direct session
     ///
-    /// With the one other user. A pair of users has one direct session, and either user can start it: 201 where it is made, 200 where it was there. Both
-    /// are members, nobody else comes in, and a user who left is in it again. Limited as adding users is.
+    /// With one other user. A pair of users has one direct session, and either user can start the session: 201 for a new session, 200 for
+    /// an existing session. Both users are members, no other user can join, and a user who left is in the session again. The rate limit of
+    /// adding users applies.
     #[oai(path = "/directs", method = "post", operation_id = "startDirect")]
     async fn direct(
         &self,
@@ -35,8 +36,9 @@ impl Directs {
 
     /// Start a group
     ///
-    /// With 2 to 19 other users. It is an `INVITE_ONLY` session that has exactly these users: 201 where it is made, with the caller as its
-    /// owner, 200 where it was there. Once a user comes or goes, it is no longer the session of these users. Limited as adding users is.
+    /// With 2 to 19 other users. A group is an `INVITE_ONLY` session that has exactly these users: 201 for a new session, with the caller
+    /// as its owner, 200 for an existing session. After a join or a leave, the session is no longer the group of these users. The rate
+    /// limit of adding users applies.
     #[oai(path = "/directs/group", method = "post", operation_id = "startGroup")]
     async fn group(
         &self,

@@ -1,4 +1,4 @@
-//! A session's log: page by page, waiting for news, or as a stream.
+//! A session's log: in pages, by long polling, or as a stream.
 
 use std::time::Duration;
 
@@ -37,9 +37,9 @@ struct Asked {
 impl Events {
     /// Follow a session's events
     ///
-    /// As a page, oldest first; with `wait`, a page that has nothing waits for news. The header `Link` always tells where to
-    /// go on. With `Accept: text/event-stream` it is a stream of server-sent events that goes on live. Each event is the
-    /// same object as a frame of the WebSocket.
+    /// As a page, oldest first; with `wait`, an empty page waits for new events. The header `Link` always names the next page. With
+    /// `Accept: text/event-stream`, the answer is a live stream of server-sent events. Each event is the same object as a frame of the
+    /// WebSocket.
     #[oai(path = "/sessions/:session_id/events", method = "get", operation_id = "listEvents")]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn list(
@@ -47,15 +47,15 @@ impl Events {
         request: &Request,
         listener: Listener,
         session_id: Path<SessionParam>,
-        /// The position after which to begin, or a cursor; where not given, a page begins with the first event, a stream now.
+        /// The position or the cursor after which to begin; where not given, a page begins with the first event, and a stream begins now.
         after: Query<Option<CursorParam>>,
-        /// How many at the most in a page: 1 to 100; 50 where not given.
+        /// Maximum number of events in a page: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
-        /// How many seconds a page that has nothing may wait for news: 0 to 60; 0 where not given.
+        /// Number of seconds for which an empty page waits for new events: 0 to 60; 0 where not given.
         wait: Query<Option<i64>>,
-        /// Whether a stream also tells who comes and goes; `false` where not given.
+        /// Whether a stream has presence signals; `false` where not given.
         presence: Query<Option<bool>>,
-        /// Where to go on with a stream; it goes before `after`.
+        /// The cursor after which a stream continues, with precedence over `after`.
         #[oai(name = "Last-Event-ID")]
         _last_event_id: Header<Option<String>>,
         /// The token of a stream whose client cannot send the header `Authorization`.

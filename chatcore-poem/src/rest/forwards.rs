@@ -19,8 +19,8 @@ pub(crate) struct Forwards(pub(super) Api);
 impl Forwards {
     /// Forward a message
     ///
-    /// Into the session `to`, for everybody who may view the message and send in that session. The copy names the author and the time of the
-    /// message in `forwarded_from`, mentions nobody, and cannot be edited. A retry with the same client id gives the first result again.
+    /// Into the session `to`, for everybody who may view the message and send in that session. The copy names the author and the time of
+    /// the message in `forwarded_from`, mentions nobody, and cannot be edited. A retry with the same client id returns the first result.
     #[oai(
         path = "/sessions/:session_id/messages/:message_id/forward",
         method = "post",

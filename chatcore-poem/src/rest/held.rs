@@ -1,4 +1,4 @@
-//! Operations about messages that wait for approval.
+//! Operations about held messages.
 
 use chatcore::model::{HeldMessage, Message};
 use poem::Request;
@@ -19,7 +19,7 @@ pub(crate) struct HeldMessages(pub(super) Api);
 impl HeldMessages {
     /// List the messages that wait for approval
     ///
-    /// For owners and admins. The oldest first. The policy of the host holds them. The header `Link` tells the next page.
+    /// For owners and admins. The oldest first. The policy of the host holds messages. The header `Link` names the next page.
     #[oai(path = "/sessions/:session_id/held-messages", method = "get", operation_id = "listHeldMessages")]
     async fn list(
         &self,
@@ -28,9 +28,9 @@ impl HeldMessages {
         session_id: Path<SessionParam>,
         /// The id of the held message after which to begin.
         after: Query<Option<HeldParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<HeldMessage>>, (OfSession, Params)> {
         let page = page(after.0.map(|HeldParam(id)| id), skip.0, limit.0)?;
@@ -39,8 +39,9 @@ impl HeldMessages {
 
     /// Approve a held message
     ///
-    /// For owners and admins. The message is sent in the name of its author, at the time of the approval. If the author may not send any more,
-    /// the answer is `AUTHOR_CANNOT_SEND`. If the bot of a command left or no longer offers the command, it is `COMMAND_NOT_FOUND`. A message that cannot be sent stays held, and can be rejected. The caller's own message is not found.
+    /// For owners and admins. The message is sent in the name of its author, at the time of the approval. If the author may not send any
+    /// more, the answer is `AUTHOR_CANNOT_SEND`. If the bot of a command left or no longer offers the command, the answer is
+    /// `COMMAND_NOT_FOUND`. A message that cannot be sent stays held, and can be rejected. The caller's own message is not found.
     #[oai(
         path = "/sessions/:session_id/held-messages/:held_id/approve",
         method = "post",
@@ -60,7 +61,7 @@ impl HeldMessages {
 
     /// Reject a held message
     ///
-    /// For owners and admins. The message is removed, and never sent.
+    /// For owners and admins. The server removes the message, and never sends the message.
     #[oai(path = "/sessions/:session_id/held-messages/:held_id", method = "delete", operation_id = "rejectMessage")]
     async fn reject(
         &self,

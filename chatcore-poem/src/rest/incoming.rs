@@ -23,8 +23,8 @@ pub(crate) struct Incoming(pub(super) Api);
 impl Incoming {
     /// Create an incoming webhook
     ///
-    /// For owners and admins. Every holder of the token can post messages into the session. The token is in this answer and nowhere else. A
-    /// session has at most 10 incoming webhooks.
+    /// For owners and admins. Every holder of the token can post messages into the session. Only this answer contains the token. A session
+    /// has at most 10 incoming webhooks.
     #[oai(path = "/sessions/:session_id/incoming-webhooks", method = "post", operation_id = "createIncomingWebhook")]
     async fn create(
         &self,
@@ -40,7 +40,7 @@ impl Incoming {
 
     /// List the incoming webhooks of a session
     ///
-    /// For owners and admins. In the order in which they were created, without their tokens.
+    /// For owners and admins. In the order of creation, without their tokens.
     #[oai(path = "/sessions/:session_id/incoming-webhooks", method = "get", operation_id = "listIncomingWebhooks")]
     async fn list(
         &self,
@@ -52,7 +52,7 @@ impl Incoming {
 
     /// Change an incoming webhook
     ///
-    /// For owners and admins. What is not given stays as it is. All of its messages have the new name and picture.
+    /// For owners and admins. An omitted field does not change. All messages of the webhook have the new name and picture.
     #[oai(
         path = "/sessions/:session_id/incoming-webhooks/:webhook_id",
         method = "put",
@@ -73,7 +73,7 @@ impl Incoming {
 
     /// Delete an incoming webhook
     ///
-    /// For owners and admins. Nothing is posted by it any more. Its messages stay.
+    /// For owners and admins. The token accepts no further post. The messages of the webhook stay.
     #[oai(
         path = "/sessions/:session_id/incoming-webhooks/:webhook_id",
         method = "delete",
@@ -94,9 +94,9 @@ impl Incoming {
 
     /// Post a message by an incoming webhook
     ///
-    /// For the holder of the webhook's token, which is the bearer token. The webhook is the author of the message. `{"text": "…"}` means the same
-    /// as `{"content": "…"}`. A retry with the same client id and body gives the first result again. A token that is wrong, or whose webhook or
-    /// session was deleted, is 404 `WEBHOOK_NOT_FOUND`.
+    /// For the holder of the webhook's token, which is the bearer token. The webhook is the author of the message. `{"text": "…"}` means
+    /// the same as `{"content": "…"}`. A retry with the same client id and body returns the first result. The answer for a wrong token, and
+    /// for the token of a deleted webhook or session, is 404 `WEBHOOK_NOT_FOUND`.
     #[oai(path = "/hooks", method = "post", operation_id = "postToIncomingWebhook")]
     async fn post(
         &self,
@@ -113,7 +113,7 @@ impl Incoming {
 
     /// Post a message by an incoming webhook, with the token in the path
     ///
-    /// As `POST /hooks`, for programs that cannot send headers. Paths are logged on their way, so the bearer token is better.
+    /// Like `POST /hooks`, for programs that cannot send headers. Proxies log paths, so the bearer token is better.
     #[oai(path = "/hooks/:token", method = "post", operation_id = "postToIncomingWebhookByPath")]
     async fn post_by_path(
         &self,

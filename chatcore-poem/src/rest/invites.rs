@@ -22,8 +22,8 @@ pub(crate) struct Invites(pub(super) Api);
 impl Invites {
     /// Create an invite
     ///
-    /// For owners and admins. Every holder of the code can join the session, which is not private. The code is in this answer and nowhere else.
-    /// A session has at most 100 invites; those that are over make room for new ones.
+    /// For owners and admins. Every holder of the code can join the session, which is not private. Only this answer contains the code. A
+    /// session has at most 100 invites; expired and used-up invites make room for new invites.
     #[oai(path = "/sessions/:session_id/invites", method = "post", operation_id = "createInvite")]
     async fn create(
         &self,
@@ -38,19 +38,18 @@ impl Invites {
 
     /// List the invites of a session
     ///
-    /// For owners and admins. In the order in which they were created, also those that have expired or are used up. The header `Link` tells
-    /// the next page.
+    /// For owners and admins. In the order of creation, including expired and used-up invites. The header `Link` names the next page.
     #[oai(path = "/sessions/:session_id/invites", method = "get", operation_id = "listInvites")]
     async fn list(
         &self,
         request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
-        /// The id of the invite after which to begin, whether or not it is still in the list.
+        /// The id of the invite after which to begin, even if the entry is no longer in the list.
         after: Query<Option<InviteParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<Invite>>, (OfSession, Params)> {
         let page = page(after.0.map(|InviteParam(id)| id), skip.0, limit.0)?;
@@ -59,7 +58,7 @@ impl Invites {
 
     /// Revoke an invite
     ///
-    /// For owners and admins. Nobody joins by it any more. Where there is none, nothing changes.
+    /// For owners and admins. The code allows no further join. Without such an invite, nothing changes.
     #[oai(path = "/sessions/:session_id/invites/:invite_id", method = "delete", operation_id = "revokeInvite")]
     async fn revoke(
         &self,
@@ -74,9 +73,9 @@ impl Invites {
         Ok(Done)
     }
 
-    /// Show what an invite leads to
+    /// Show the session of an invite
     ///
-    /// For the holder of the code, before joining. A code that is wrong, expired, revoked or used up is 404 `INVITE_NOT_FOUND`.
+    /// For the holder of the code, before joining. The answer for a wrong, expired, revoked or used-up code is 404 `INVITE_NOT_FOUND`.
     #[oai(path = "/invites/preview", method = "post", operation_id = "previewInvite")]
     async fn preview(
         &self,
@@ -90,7 +89,7 @@ impl Invites {
 
     /// Join a session by an invite
     ///
-    /// In the role that the invite grants. A code that is wrong, expired, revoked or used up is 404 `INVITE_NOT_FOUND`.
+    /// In the role that the invite grants. The answer for a wrong, expired, revoked or used-up code is 404 `INVITE_NOT_FOUND`.
     #[oai(path = "/invites/join", method = "post", operation_id = "joinByInvite")]
     async fn join(
         &self,

@@ -22,8 +22,8 @@ pub(crate) struct JoinRequests(pub(super) Api);
 impl JoinRequests {
     /// Ask to join a session
     ///
-    /// By the code of an invite, whose uses it takes one of. Asking again gives the request that is open. Users in the session are told that
-    /// the caller asks; those who manage it see the text.
+    /// By the code of an invite. The request consumes one use of the invite. A repeated call returns the open request. Users in the session
+    /// see the request; users who manage the session also see the text.
     #[oai(path = "/invites/request", method = "post", operation_id = "requestToJoin")]
     async fn request(
         &self,
@@ -52,7 +52,7 @@ impl JoinRequests {
 
     /// List the caller's own requests to join
     ///
-    /// The open ones, in the order of the ids of their sessions. A page can have fewer entries than asked for. The list goes on for as long as
+    /// The open requests, in the order of the ids of their sessions. A page can have fewer entries than requested. The list continues while
     /// the header `Link` names a next page.
     #[oai(path = "/join-requests", method = "get", operation_id = "listOwnJoinRequests")]
     async fn list_own(
@@ -61,9 +61,9 @@ impl JoinRequests {
         caller: Caller,
         /// The id of the session after which to begin.
         after: Query<Option<SessionParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<JoinRequest>>, Params> {
         let page = page(after.0.map(|SessionParam(id)| id), skip.0, limit.0)?;
@@ -72,7 +72,7 @@ impl JoinRequests {
 
     /// List the requests to join a session
     ///
-    /// For owners and admins. The open ones, in the order of the ids of their users. The header `Link` tells the next page.
+    /// For owners and admins. The open requests, in the order of the ids of their users. The header `Link` names the next page.
     #[oai(path = "/sessions/:session_id/join-requests", method = "get", operation_id = "listJoinRequests")]
     async fn list(
         &self,
@@ -81,9 +81,9 @@ impl JoinRequests {
         session_id: Path<SessionParam>,
         /// The id of the user after which the list begins.
         after: Query<Option<UserParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<JoinRequest>>, (OfSession, Params)> {
         let page = page(after.0.map(|UserParam(id)| id), skip.0, limit.0)?;
@@ -92,7 +92,7 @@ impl JoinRequests {
 
     /// Approve a request to join
     ///
-    /// For owners and admins. The user is in the session at once.
+    /// For owners and admins. The user joins the session at once.
     #[oai(
         path = "/sessions/:session_id/join-requests/:user_id/approve",
         method = "post",
@@ -113,7 +113,7 @@ impl JoinRequests {
 
     /// Decline a request to join
     ///
-    /// For owners and admins. The user can ask again.
+    /// For owners and admins. The user can repeat the request.
     #[oai(
         path = "/sessions/:session_id/join-requests/:user_id",
         method = "delete",

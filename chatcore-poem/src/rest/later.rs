@@ -22,8 +22,8 @@ pub(crate) struct Later(pub(super) Api);
 impl Later {
     /// Schedule a message
     ///
-    /// For everybody in the session but viewers. The server sends the message at its time, once, also after a restart. It cancels the message
-    /// where the sender may not send then, or has left the session meanwhile.
+    /// For everybody in the session but viewers. The server sends the message at the send time, once, also after a restart. The server
+    /// cancels the message if the sender may not send at that time, or has left the session.
     #[oai(path = "/sessions/:session_id/scheduled", method = "post", operation_id = "scheduleMessage")]
     async fn schedule(
         &self,
@@ -42,7 +42,7 @@ impl Later {
 
     /// List scheduled messages
     ///
-    /// The caller's messages that wait for their time, in the order in which they were scheduled. The header `Link` tells the next page.
+    /// The caller's scheduled messages, in the order of scheduling. The header `Link` names the next page.
     #[oai(path = "/scheduled", method = "get", operation_id = "listScheduledMessages")]
     async fn scheduled(
         &self,
@@ -50,9 +50,9 @@ impl Later {
         caller: Caller,
         /// The id of the scheduled message after which to begin.
         after: Query<Option<ScheduledParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<ScheduledMessage>>, Params> {
         let page = page(after.0.map(|ScheduledParam(id)| id), skip.0, limit.0)?;
@@ -61,7 +61,7 @@ impl Later {
 
     /// Cancel a scheduled message
     ///
-    /// 404 where it was sent. 503 while it is being sent.
+    /// 404 for a message that was sent. 503 while the server sends the message.
     #[oai(path = "/scheduled/:scheduled_id", method = "delete", operation_id = "cancelScheduledMessage")]
     async fn cancel(
         &self,
@@ -75,9 +75,10 @@ impl Later {
         Ok(Done)
     }
 
-    /// Keep a draft
+    /// Save a draft
     ///
-    /// A text that the caller has not sent yet, for the caller's other devices. A session has one draft of each user; the last one stays.
+    /// An unsent text of the caller, for the caller's other devices. A session has one draft of each user; a new draft replaces the
+    /// previous draft.
     #[oai(path = "/sessions/:session_id/draft", method = "put", operation_id = "setDraft")]
     async fn set(
         &self,
@@ -96,9 +97,9 @@ impl Later {
         Ok(Reply::new(self.0.chat.draft(&caller.0, session_id.0.0).await?))
     }
 
-    /// Forget a draft
+    /// Delete a draft
     ///
-    /// Where there is none, nothing changes.
+    /// Without a draft, nothing changes.
     #[oai(path = "/sessions/:session_id/draft", method = "delete", operation_id = "deleteDraft")]
     async fn delete(
         &self,
@@ -114,7 +115,7 @@ impl Later {
 
     /// List drafts
     ///
-    /// The caller's, in the order of the sessions' ids. The header `Link` tells the next page.
+    /// The caller's drafts, in the order of the sessions' ids. The header `Link` names the next page.
     #[oai(path = "/drafts", method = "get", operation_id = "listDrafts")]
     async fn drafts(
         &self,
@@ -122,9 +123,9 @@ impl Later {
         caller: Caller,
         /// The id of the session after which to begin.
         after: Query<Option<SessionParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<Draft>>, Params> {
         let page = page(after.0.map(|SessionParam(id)| id), skip.0, limit.0)?;

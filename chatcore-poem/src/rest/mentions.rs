@@ -19,9 +19,10 @@ pub(crate) struct Mentions(pub(super) Api);
 impl Mentions {
     /// List the messages that mention the caller
     ///
-    /// Of all sessions that the caller may view, the unread ones first. Deleted messages are left out, and with `unread` those that the caller
-    /// has read. A message that the caller reads between two pages comes twice where the unread ones come first. These are the ones among the newest 500.
-    /// A page may be shorter than asked for where others follow it. The header `Link` tells the next page.
+    /// Of all sessions that the caller may view, unread messages first. Deleted messages are left out, and with `unread` read messages,
+    /// too. In the order `unread_first`, a message that the caller reads between two pages can appear twice. In that order, the unread
+    /// messages are the unread messages among the newest 500 mentions. A page before other pages may be shorter than requested. The header
+    /// `Link` names the next page.
     #[oai(path = "/mentions", method = "get", operation_id = "listMentions")]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn list(
@@ -30,13 +31,13 @@ impl Mentions {
         caller: Caller,
         /// The `cursor` of the entry after which to begin.
         after: Query<Option<MentionParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
         /// Whether only unread messages are listed; `false` where not given.
         unread: Query<Option<bool>>,
-        /// The order: the unread ones first, or the newest first; `unread_first` where not given.
+        /// The order: unread messages first, or the newest messages first; `unread_first` where not given.
         sort: Query<Option<MentionSortParam>>,
     ) -> Answer<Paged<Vec<MentionedMessage>>, Params> {
         let page = page(after.0.map(|MentionParam(cursor)| cursor), skip.0, limit.0)?;

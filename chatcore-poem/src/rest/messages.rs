@@ -24,7 +24,7 @@ pub(crate) struct Messages(pub(super) Api);
 impl Messages {
     /// Send a message
     ///
-    /// For everybody in the session but viewers. A retry with the same client id and body gives the first result again.
+    /// For everybody in the session but viewers. A retry with the same client id and body returns the first result.
     #[oai(path = "/sessions/:session_id/messages", method = "post", operation_id = "sendMessage")]
     async fn send(
         &self,
@@ -43,9 +43,9 @@ impl Messages {
 
     /// List a session's messages
     ///
-    /// Oldest first. One of `skip`, `before` and `after` says where to begin: `skip` counts from the oldest, `before`
-    /// gives the last ones before a place, `after` the first ones after it. A place is a position (`seq`) of the session's
-    /// log, or an RFC 3339 time. The header `Link` tells the neighbours.
+    /// Oldest first. One of `skip`, `before` and `after` selects the page: `skip` counts from the oldest message, `before` gives the last
+    /// messages before a place, `after` gives the first messages after a place. A place is a position (`seq`) of the session's log, or an
+    /// RFC 3339 time. The header `Link` names the previous and the next page.
     #[oai(path = "/sessions/:session_id/messages", method = "get", operation_id = "listMessages")]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn list(
@@ -53,9 +53,9 @@ impl Messages {
         request: &Request,
         caller: Caller,
         session_id: Path<SessionParam>,
-        /// How many to leave out; 0 where not given.
+        /// Number of messages to skip; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
         /// The place before which to end.
         before: Query<Option<PlaceParam>>,
@@ -71,7 +71,8 @@ impl Messages {
 
     /// Show a message
     ///
-    /// As it is now; without its content after a deletion. `ETag` is its revision, which an edit or a deletion takes as `If-Match`.
+    /// The current message; without its content after a deletion. `ETag` is the revision of the message, which an edit or a deletion takes
+    /// as `If-Match`.
     #[oai(path = "/sessions/:session_id/messages/:message_id", method = "get", operation_id = "getMessage")]
     async fn show(
         &self,
@@ -84,9 +85,9 @@ impl Messages {
 
     /// Edit a message
     ///
-    /// For its author, while they may send. The message keeps its place; owners and admins can read the earlier contents. An edit to
-    /// the content that the message has already changes nothing, so a retry is safe. `revision` in the body or `If-Match: "<revision>"`
-    /// makes sure that the edit replaces nothing that the author has not seen: 409 `REVISION_CONFLICT` otherwise.
+    /// For its author, while the author may send. The message keeps its place; owners and admins can read the earlier contents. An edit to
+    /// the current content changes nothing, so a retry is safe. `revision` in the body or `If-Match: "<revision>"` names the expected
+    /// revision: for another current revision, the answer is 409 `REVISION_CONFLICT`.
     #[oai(path = "/sessions/:session_id/messages/:message_id", method = "put", operation_id = "editMessage")]
     async fn edit(
         &self,
@@ -107,8 +108,8 @@ impl Messages {
 
     /// Delete a message
     ///
-    /// For its author, while they may send, and for owners and admins. The message stays in its place without its content, and
-    /// names the user who deleted it and the time. The earlier contents are deleted, too. Deleting it again changes nothing.
+    /// For its author, while the author may send, and for owners and admins. The message stays in its place without its content, and names
+    /// the deleting user and the time. The earlier contents are deleted, too. A repeated call changes nothing.
     #[oai(path = "/sessions/:session_id/messages/:message_id", method = "delete", operation_id = "deleteMessage")]
     async fn delete(
         &self,
@@ -116,7 +117,7 @@ impl Messages {
         editor: Editor,
         session_id: Path<SessionParam>,
         message_id: Path<MessageParam>,
-        /// The revision that is deleted, in double quotes; `*` for any.
+        /// The revision to delete, in double quotes; `*` for any.
         #[oai(name = "If-Match")]
         _if_match: Header<Option<String>>,
         _body: Bodyless,
@@ -128,7 +129,7 @@ impl Messages {
 
     /// List the earlier contents of a message
     ///
-    /// For owners and admins. Oldest first, without the present content; empty for a message that was never edited, or was deleted.
+    /// For owners and admins. Oldest first, without the current content; empty for a message that was never edited, or was deleted.
     #[oai(
         path = "/sessions/:session_id/messages/:message_id/revisions",
         method = "get",

@@ -93,17 +93,17 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 enum Group {
     /// Conversations.
     Sessions,
-    /// Who is in them.
+    /// The users in sessions.
     Participants,
-    /// What is said in them.
+    /// The messages in sessions.
     Messages,
-    /// Users that are programs, and the commands that they offer.
+    /// Users that are programs, and their commands.
     Bots,
-    /// Reports, and what is done about them.
+    /// Reports and the moderation of sessions.
     Moderation,
-    /// Who is there.
+    /// The presence of users.
     Presence,
-    /// What happens in them.
+    /// The events of sessions.
     Events,
     /// Messages that other programs post.
     #[oai(rename = "Incoming webhooks")]

@@ -22,9 +22,9 @@ pub(crate) struct Participants(pub(super) Api);
 impl Participants {
     /// List a session's participants
     ///
-    /// The active ones, in the order in which they came. The header `Link` tells the next page, which begins after the last
-    /// participant of this one: it misses nothing and shows nothing twice while participants come and go. A user who left and came
-    /// back is another participant.
+    /// The active participants, in the order of joining. The header `Link` names the next page, which begins after the last participant of
+    /// this page: the pages miss and repeat no participant while users join and leave. A user who left and came back is another
+    /// participant.
     #[oai(path = "/sessions/:session_id/participants", method = "get", operation_id = "listParticipants")]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn list(
@@ -34,12 +34,12 @@ impl Participants {
         session_id: Path<SessionParam>,
         /// The id of the participant (not of the user) after which the list begins. The participant may have left.
         after: Query<Option<ParticipantParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
-        /// Whether to show e-mail addresses: to everybody the caller's own, to owners and admins also those of users who joined by
-        /// themselves or have posted here.
+        /// Whether to show e-mail addresses: for every caller the caller's own address, for owners and admins also the addresses of users
+        /// who joined by themselves or have posted here.
         include_email: Query<Option<bool>>,
     ) -> Answer<Paged<Vec<Participant>>, (OfSession, Params)> {
         let page = page(after.0.map(|ParticipantParam(id)| id), skip.0, limit.0)?;
@@ -47,10 +47,10 @@ impl Participants {
         Ok(listed(self.0.chat.participants(&caller.0, session_id.0.0, page, with_email).await?, request))
     }
 
-    /// Bring somebody into a session
+    /// Add a user to a session
     ///
-    /// For owners and admins. The same as inviting. How many users somebody can add, and how often a user can be added, is
-    /// limited; only adds that succeed count, and ids that nobody has.
+    /// For owners and admins. Equal to inviting. The rate of adds by a user and the rate of adds of a user are limited; only successful
+    /// adds and adds of unknown ids count.
     #[oai(path = "/sessions/:session_id/participants", method = "post", operation_id = "addParticipant")]
     async fn add(
         &self,
@@ -63,9 +63,9 @@ impl Participants {
         self.bring_in(caller, session_id.0, body.0).await
     }
 
-    /// Invite somebody into a session
+    /// Invite a user into a session
     ///
-    /// For owners and admins. The user is in at once. Limited as adding is.
+    /// For owners and admins. The user joins the session at once. The rate limit of adding users applies.
     #[oai(path = "/sessions/:session_id/invite", method = "post", operation_id = "inviteUser")]
     async fn invite(
         &self,
@@ -80,7 +80,7 @@ impl Participants {
 
     /// Change a participant's role
     ///
-    /// For owners and admins. Nobody becomes owner, and the owner's role stays.
+    /// For owners and admins. No participant becomes owner, and the owner's role stays.
     #[oai(path = "/sessions/:session_id/participants/:user_id/role", method = "put", operation_id = "changeRole")]
     async fn change_role(
         &self,
@@ -97,8 +97,8 @@ impl Participants {
 
     /// Change a participant's metadata
     ///
-    /// Data of the host's or the client's own, all of them. For owners and admins, and for each participant their own. They go with the
-    /// stay: a user who comes back has none. The same metadata again change nothing.
+    /// The complete custom data of the host or the client. For owners and admins, and for each participant's own metadata. The metadata end
+    /// with the stay: a user who comes back has no metadata. Equal metadata change nothing.
     #[oai(
         path = "/sessions/:session_id/participants/:user_id/metadata",
         method = "put",

@@ -22,8 +22,8 @@ pub(crate) struct Presences(pub(super) Api);
 impl Presences {
     /// Show the presence of a session's participants
     ///
-    /// In the order in which they came, present or not. A user is there while a socket or a stream of events is open, and for 10 seconds
-    /// after that. The header `Link` tells the next page.
+    /// In the order of joining, online or not. A user is online while a socket or a stream of events is open, and for 10 seconds after
+    /// that. The header `Link` names the next page.
     #[oai(path = "/sessions/:session_id/presence", method = "get", operation_id = "listPresence")]
     async fn list(
         &self,
@@ -32,9 +32,9 @@ impl Presences {
         session_id: Path<SessionParam>,
         /// The id of the participant (not of the user) after which the list begins. The participant may have left.
         after: Query<Option<ParticipantParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<ParticipantPresence>>, (OfSession, Params)> {
         let page = page(after.0.map(|ParticipantParam(id)| id), skip.0, limit.0)?;
@@ -43,8 +43,7 @@ impl Presences {
 
     /// Show the presence of users
     ///
-    /// In the order in which they are named, at most 100. A user who shares no session with the caller is left out, as a user who does not
-    /// exist is.
+    /// In the order of the request, at most 100. The answer leaves out unknown users, and users who share no session with the caller.
     #[oai(path = "/presence/query", method = "post", operation_id = "listUserPresence")]
     async fn query(
         &self,
@@ -58,7 +57,7 @@ impl Presences {
 
     /// Show the caller's own presence
     ///
-    /// With what the caller chose.
+    /// With the caller's own choices.
     #[oai(path = "/presence", method = "get", operation_id = "getOwnPresence")]
     async fn own(&self, caller: Caller) -> Answer<Reply<OwnPresence>, Params> {
         Ok(Reply::new(self.0.chat.own_presence(&caller.0).await?))
@@ -66,7 +65,7 @@ impl Presences {
 
     /// Change the caller's own presence
     ///
-    /// A field that is not named stays. The presence holds for all devices of the caller, and for later ones.
+    /// An omitted field does not change. The presence applies to all devices of the caller, also to later devices.
     #[oai(path = "/presence", method = "put", operation_id = "setPresence")]
     async fn set(
         &self,

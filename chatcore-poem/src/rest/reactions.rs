@@ -24,8 +24,9 @@ pub(crate) struct Reactions(pub(super) Api);
 impl Reactions {
     /// React to a message
     ///
-    /// For everybody in the session but viewers. `emoji` is exactly one emoji of Unicode, percent-encoded, or `:name:` where the
-    /// session has an emoji of that name. A message has at most 20 kinds of reactions. Reacting again with the same emoji changes nothing.
+    /// For everybody in the session but viewers. `emoji` is exactly one emoji of Unicode, percent-encoded, or `:name:` where the session
+    /// has a custom emoji of that name. A message has at most 20 kinds of reactions. A repeated reaction with the same emoji changes
+    /// nothing.
     #[oai(
         path = "/sessions/:session_id/messages/:message_id/reactions/:emoji",
         method = "put",
@@ -45,9 +46,9 @@ impl Reactions {
         Ok(Done)
     }
 
-    /// Take a reaction back
+    /// Remove a reaction
     ///
-    /// The caller's own. Where there is none, nothing changes.
+    /// The caller's own reaction. Without a reaction, nothing changes.
     #[oai(
         path = "/sessions/:session_id/messages/:message_id/reactions/:emoji",
         method = "delete",
@@ -69,7 +70,7 @@ impl Reactions {
 
     /// List the users who reacted to a message with an emoji
     ///
-    /// In the order of their ids; empty for a deleted message. The header `Link` tells the next page.
+    /// In the order of their ids; empty for a deleted message. The header `Link` names the next page.
     #[oai(
         path = "/sessions/:session_id/messages/:message_id/reactions/:emoji",
         method = "get",
@@ -85,9 +86,9 @@ impl Reactions {
         emoji: Path<EmojiParam>,
         /// The id of the user after which the list begins.
         after: Query<Option<UserParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<Reactor>>, (OfSession, Params)> {
         let page = page(after.0.map(|UserParam(id)| id), skip.0, limit.0)?;
@@ -95,7 +96,7 @@ impl Reactions {
         Ok(listed(self.0.chat.reactors(&caller.0, id, &emoji.0.0, page).await?, request))
     }
 
-    /// List the emojis of a session's own
+    /// List the custom emojis of a session
     ///
     /// In the order of their names; at most 100.
     #[oai(path = "/sessions/:session_id/emojis", method = "get", operation_id = "listEmojis")]
@@ -107,10 +108,10 @@ impl Reactions {
         Ok(Reply::new(self.0.chat.emojis(&caller.0, session_id.0.0).await?))
     }
 
-    /// Give a session an emoji of its own
+    /// Add a custom emoji to a session
     ///
-    /// For owners and admins. Users react with `:name:`. The name has 2 to 32 of the characters `a` to `z`, `0` to `9`, `_`, `+` and `-`. Where
-    /// there is one of the name, its address is replaced. A session has at most 100.
+    /// For owners and admins. Users react with `:name:`. The name has 2 to 32 of the characters `a` to `z`, `0` to `9`, `_`, `+` and `-`.
+    /// For an existing name, the call replaces the address. A session has at most 100 custom emojis.
     #[oai(path = "/sessions/:session_id/emojis/:name", method = "put", operation_id = "addEmoji")]
     async fn add_emoji(
         &self,
@@ -125,10 +126,10 @@ impl Reactions {
         Ok(Done)
     }
 
-    /// Remove an emoji of a session's own
+    /// Remove a custom emoji of a session
     ///
-    /// For owners and admins. Reactions with it stay, and can be taken back; nobody reacts with it any more. Where there is none of the name,
-    /// nothing changes.
+    /// For owners and admins. Reactions with the emoji stay, and users can remove these reactions; new reactions with the emoji are
+    /// refused. Without an emoji of the name, nothing changes.
     #[oai(path = "/sessions/:session_id/emojis/:name", method = "delete", operation_id = "removeEmoji")]
     async fn remove_emoji(
         &self,

@@ -19,8 +19,8 @@ pub(crate) struct Reading(pub(super) Api);
 impl Reading {
     /// Mark a session as read
     ///
-    /// Up to a position of its log or up to a message. A marker moves forward only: to mark what stands before it changes nothing. The
-    /// caller's other devices are told.
+    /// Up to a position of its log or up to a message. A marker only moves forward: an earlier position changes nothing. The caller's other
+    /// devices receive a signal.
     #[oai(path = "/sessions/:session_id/read", method = "put", operation_id = "markRead")]
     async fn mark(
         &self,
@@ -35,7 +35,7 @@ impl Reading {
 
     /// Mark a message and all after it as unread
     ///
-    /// Messages from before the caller came into the session stay read. The caller's other devices are told.
+    /// Messages from before the caller's join stay read. The caller's other devices receive a signal.
     #[oai(path = "/sessions/:session_id/messages/:message_id/unread", method = "post", operation_id = "markUnreadFrom")]
     async fn unmark(
         &self,
@@ -51,7 +51,7 @@ impl Reading {
 
     /// Change the caller's settings for a session
     ///
-    /// Nobody else sees them. What is left out stays. The caller's other devices are told.
+    /// No other user sees these settings. An omitted setting does not change. The caller's other devices receive a signal.
     #[oai(path = "/sessions/:session_id/preferences", method = "put", operation_id = "setPreferences")]
     async fn prefer(
         &self,

@@ -22,8 +22,8 @@ pub(crate) struct Receipts(pub(super) Api);
 impl Receipts {
     /// Acknowledge the delivery of a session
     ///
-    /// Some device of the caller has received everything up to a position of the session's log. The position goes forward only: to
-    /// acknowledge what stands before it changes nothing. A client may do so for each message. It marks nothing as read.
+    /// A device of the caller has received everything up to a position of the session's log. The position only moves forward: an earlier
+    /// position changes nothing. A client may acknowledge each message. The call marks nothing as read.
     #[oai(path = "/sessions/:session_id/delivery", method = "put", operation_id = "acknowledgeDelivery")]
     async fn acknowledge(
         &self,
@@ -38,9 +38,9 @@ impl Receipts {
 
     /// List the receipts for a message
     ///
-    /// One for each participant of the session, in the order in which they came. What the caller may not see of a participant is `false`: of
-    /// a participant who sends no receipts, in a session without receipts, and where one of the two has blocked the other. `read` is also
-    /// `false` for a caller who sends no receipts. The header `Link` tells the next page.
+    /// One for each participant of the session, in the order of joining. Values that the caller may not see are `false`: for a participant
+    /// who sends no receipts, in a session without receipts, and with a block between the caller and the participant. `read` is also
+    /// `false` for a caller who sends no receipts. The header `Link` names the next page.
     #[oai(
         path = "/sessions/:session_id/messages/:message_id/receipts",
         method = "get",
@@ -55,9 +55,9 @@ impl Receipts {
         message_id: Path<MessageParam>,
         /// The id of the participant (not of the user) after which the list begins. The participant may have left.
         after: Query<Option<ParticipantParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<MessageReceipt>>, (OfSession, Params, Conflict)> {
         let page = page(after.0.map(|ParticipantParam(id)| id), skip.0, limit.0)?;
@@ -65,11 +65,11 @@ impl Receipts {
         Ok(listed(self.0.chat.message_receipts(&caller.0, id, page).await?, request))
     }
 
-    /// Show how far a message came
+    /// Show the delivery status of a message
     ///
-    /// `SENT`; `DELIVERED` where a device of an addressee has received it; `READ` where an addressee has read it. With the numbers of the
-    /// addressees, as the caller may see them. In a session with more than 500 participants, the first 500 are counted, and `is_exact` is
-    /// `false`.
+    /// `SENT`; `DELIVERED` where a device of an addressee has received the message; `READ` where an addressee has read the message. With
+    /// the numbers of the addressees, as the caller may see them. In a session with more than 500 participants, the first 500 are counted,
+    /// and `is_exact` is `false`.
     #[oai(
         path = "/sessions/:session_id/messages/:message_id/delivery",
         method = "get",
@@ -86,7 +86,7 @@ impl Receipts {
 
     /// Show the caller's own settings
     ///
-    /// They hold for everything that the caller does. Nobody else sees them.
+    /// The settings apply to all sessions of the caller. No other user sees these settings.
     #[oai(path = "/settings", method = "get", operation_id = "getUserSettings")]
     async fn settings(&self, caller: Caller) -> Answer<Reply<UserSettings>, Params> {
         Ok(Reply::new(self.0.chat.user_settings(&caller.0).await?))
@@ -94,7 +94,7 @@ impl Receipts {
 
     /// Change the caller's own settings
     ///
-    /// What is left out stays. Streams that are open follow within 2 seconds.
+    /// An omitted setting does not change. Open streams apply the change within 2 seconds.
     #[oai(path = "/settings", method = "put", operation_id = "setUserSettings")]
     async fn set(
         &self,

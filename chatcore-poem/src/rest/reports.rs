@@ -28,8 +28,8 @@ pub(super) fn state(state: Option<String>) -> Result<Option<ReportState>> {
 impl Reports {
     /// Report a message
     ///
-    /// To those who moderate the session, and to the administrators of the server. The sender does not learn of it. A user has one open report
-    /// of a message: the same again gives that report.
+    /// To the moderators of the session, and to the administrators of the server. The server does not notify the sender. A user has one
+    /// open report of a message: a repeated call returns that report.
     #[oai(path = "/sessions/:session_id/messages/:message_id/reports", method = "post", operation_id = "reportMessage")]
     async fn report_message(
         &self,
@@ -46,7 +46,7 @@ impl Reports {
 
     /// Report a user of a session
     ///
-    /// Who is or was in it. The user does not learn of it. The same again gives the report that is open.
+    /// The reported user is or was in the session. The server does not notify the reported user. A repeated call returns the open report.
     #[oai(
         path = "/sessions/:session_id/participants/:user_id/reports",
         method = "post",
@@ -67,8 +67,8 @@ impl Reports {
 
     /// List the reports of a session
     ///
-    /// For owners and admins. The newest first, without those of the caller. A message is shown as it is now. The header `Link` tells the next
-    /// page.
+    /// For owners and admins. The newest first, without reports of the caller. A reported message has its current content. The header
+    /// `Link` names the next page.
     #[oai(path = "/sessions/:session_id/reports", method = "get", operation_id = "listReports")]
     #[allow(clippy::too_many_arguments, reason = "each is a parameter of the query")]
     async fn list(
@@ -80,9 +80,9 @@ impl Reports {
         state: Query<Option<String>>,
         /// The id of the report after which to begin.
         after: Query<Option<ReportParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<Report>>, (OfSession, Params)> {
         let state = self::state(state.0)?;
@@ -92,8 +92,8 @@ impl Reports {
 
     /// Change the state of a report
     ///
-    /// For owners and admins, not for a report of the caller. Of two who change one report at once, the first one is followed; the other one
-    /// gets 409 with the state. A report that is closed stays as it is.
+    /// For owners and admins, not for a report of the caller. Of two concurrent changes of one report, the first change succeeds; the other
+    /// caller gets 409 with the state. A closed report does not change.
     #[oai(path = "/sessions/:session_id/reports/:report_id", method = "put", operation_id = "resolveReport")]
     async fn resolve(
         &self,
@@ -108,10 +108,10 @@ impl Reports {
         Ok(Reply::new(self.0.chat.resolve_report(&caller.0, session_id.0.0, report_id.0.0, change).await?))
     }
 
-    /// Show what moderators did in a session
+    /// Show the moderation log of a session
     ///
     /// For owners and admins. The newest first: bans, mutes, removals, deletions of messages of others, and changes of reports. The header
-    /// `Link` tells the next page.
+    /// `Link` names the next page.
     #[oai(path = "/sessions/:session_id/moderation-log", method = "get", operation_id = "listModerationLog")]
     async fn log(
         &self,
@@ -120,9 +120,9 @@ impl Reports {
         session_id: Path<SessionParam>,
         /// The id of the entry after which to begin.
         after: Query<Option<ModerationParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<ModerationEntry>>, (OfSession, Params)> {
         let page = page(after.0.map(|ModerationParam(id)| id), skip.0, limit.0)?;
@@ -131,8 +131,8 @@ impl Reports {
 
     /// Delete all messages of a user in a session
     ///
-    /// For owners and admins; of the owner's messages only for the owner. Many of them take longer than the request: then `is_done` is false,
-    /// and the server goes on in the background. Another request says how far it has come.
+    /// For owners and admins; of the owner's messages only for the owner. For many messages, `is_done` is false, and the server continues
+    /// in the background. Another request returns the progress.
     #[oai(
         path = "/sessions/:session_id/participants/:user_id/messages",
         method = "delete",

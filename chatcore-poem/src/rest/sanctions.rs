@@ -22,8 +22,8 @@ pub(crate) struct Sanctions(pub(super) Api);
 impl Sanctions {
     /// Ban a user from a session
     ///
-    /// For owners and admins; never the owner. A participant is out at once, and a user who is not in the session cannot come in. It ends
-    /// at `until`, or when it is lifted. Another ban takes the place of the one before.
+    /// For owners and admins; never the owner. The ban removes a participant at once, and prevents a join of the user. The ban ends at
+    /// `until`, or when a user lifts the ban. Another ban replaces the previous ban.
     #[oai(path = "/sessions/:session_id/bans/:user_id", method = "put", operation_id = "banParticipant")]
     async fn ban(
         &self,
@@ -40,7 +40,7 @@ impl Sanctions {
 
     /// Lift a ban
     ///
-    /// For owners and admins. Where there is no ban, nothing changes. The user does not come back by it.
+    /// For owners and admins. Where there is no ban, nothing changes. The user does not rejoin automatically.
     #[oai(path = "/sessions/:session_id/bans/:user_id", method = "delete", operation_id = "unbanParticipant")]
     async fn unban(
         &self,
@@ -57,7 +57,7 @@ impl Sanctions {
 
     /// List the users who are banned from a session
     ///
-    /// For owners and admins. In the order of the users' ids; without bans that are over. The header `Link` tells the next page.
+    /// For owners and admins. In the order of the users' ids; without expired bans. The header `Link` names the next page.
     #[oai(path = "/sessions/:session_id/bans", method = "get", operation_id = "listBans")]
     async fn list(
         &self,
@@ -66,9 +66,9 @@ impl Sanctions {
         session_id: Path<SessionParam>,
         /// The id of the user after which the list begins.
         after: Query<Option<UserParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<SessionBan>>, (OfSession, Params)> {
         let page = page(after.0.map(|UserParam(id)| id), skip.0, limit.0)?;
@@ -77,8 +77,8 @@ impl Sanctions {
 
     /// Mute a participant
     ///
-    /// For owners and admins; never the owner. The participant reads, and neither sends, edits, reacts nor types, until `until` or until
-    /// somebody ends the mute. It stays with a user who leaves and comes back. Another mute takes the place of the one before.
+    /// For owners and admins; never the owner. The participant reads, and neither sends, edits, reacts nor types, until `until` or until a
+    /// user ends the mute. The mute survives a leave and a rejoin. Another mute replaces the previous mute.
     #[oai(path = "/sessions/:session_id/participants/:user_id/mute", method = "put", operation_id = "muteParticipant")]
     async fn mute(
         &self,
@@ -114,9 +114,9 @@ impl Sanctions {
         Ok(Done)
     }
 
-    /// Make a participant the owner
+    /// Transfer the ownership to a participant
     ///
-    /// For the owner, who is an admin from then on, and can leave. A mute of the new owner ends.
+    /// For the owner, who becomes an admin, and can leave. A mute of the new owner ends.
     #[oai(
         path = "/sessions/:session_id/participants/:user_id/owner",
         method = "put",

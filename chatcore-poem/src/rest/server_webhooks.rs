@@ -24,8 +24,8 @@ pub(crate) struct ServerHooks(pub(crate) Webhooks);
 impl ServerHooks {
     /// Create a webhook of the server
     ///
-    /// The events of all sessions from now on are sent to the address, as Standard Webhooks describes it: private and direct sessions too. The
-    /// secret is in this answer and nowhere else. The server has at most 10 such webhooks.
+    /// The server sends the events of all sessions, including private and direct sessions, to the address from now on, by the specification
+    /// Standard Webhooks. Only this answer contains the secret. The server has at most 10 such webhooks.
     #[oai(path = "/webhooks", method = "post", operation_id = "adminCreateWebhook")]
     async fn create(
         &self,
@@ -53,7 +53,7 @@ impl ServerHooks {
 
     /// Change a webhook of the server
     ///
-    /// What is not given stays as it is.
+    /// An omitted field does not change.
     #[oai(path = "/webhooks/:webhook_id", method = "put", operation_id = "adminUpdateWebhook")]
     async fn update(
         &self,
@@ -69,7 +69,7 @@ impl ServerHooks {
 
     /// Delete a webhook of the server
     ///
-    /// Nothing more is sent to it, but for attempts that have begun.
+    /// The server sends no further event to the webhook, except attempts that have begun.
     #[oai(path = "/webhooks/:webhook_id", method = "delete", operation_id = "adminDeleteWebhook")]
     async fn delete(
         &self,
@@ -83,9 +83,9 @@ impl ServerHooks {
         Ok(Done)
     }
 
-    /// Give a webhook of the server another secret
+    /// Rotate the secret of a webhook of the server
     ///
-    /// The new secret is in this answer and nowhere else. The one before signs beside it for a day.
+    /// Only this answer contains the new secret. The previous secret signs beside the new secret for a day.
     #[oai(path = "/webhooks/:webhook_id/rotate-secret", method = "post", operation_id = "adminRotateWebhookSecret")]
     async fn rotate(
         &self,
@@ -98,27 +98,29 @@ impl ServerHooks {
         Ok(Reply::new(self.0.rotate_server_secret(&caller.0, &origin_of(request), webhook_id.0.0).await?))
     }
 
-    /// List the events that could not be delivered to a webhook of the server
+    /// List the dead letters of a webhook of the server
     ///
-    /// By session, and within a session in the order of their positions. The header `Link` tells the next page.
+    /// Dead letters are events that could not be delivered. By session, and within a session in the order of their positions. The header
+    /// `Link` names the next page.
     #[oai(path = "/webhooks/:webhook_id/dead-letters", method = "get", operation_id = "adminListDeadLetters")]
     async fn dead_letters(
         &self,
         request: &Request,
         caller: Caller,
         webhook_id: Path<WebhookParam>,
-        /// The place after which to begin, as `Link` has it.
+        /// The place after which to begin, from the header `Link`.
         after: Query<Option<DeadLetterParam>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<DeadLetter>>, (Hooked, Params)> {
         let (after, limit) = (after.0.map(|DeadLetterParam(place)| place), natural("limit", limit.0)?);
         Ok(listed(self.0.server_dead_letters(&caller.0, webhook_id.0.0, after, limit).await?, request))
     }
 
-    /// Try an event once more that could not be delivered to a webhook of the server
+    /// Retry a dead letter of a webhook of the server
     ///
-    /// It is tried beside the queue, as soon as the webhook is active. Where it is delivered, it leaves the list.
+    /// The server retries the event beside the queue, as soon as the webhook is active. After a successful delivery, the event leaves the
+    /// list.
     #[oai(
         path = "/webhooks/:webhook_id/dead-letters/:session_id/:seq/retry",
         method = "post",

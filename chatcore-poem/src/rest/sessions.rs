@@ -21,10 +21,10 @@ pub(crate) struct Sessions(pub(super) Api);
 
 #[OpenApi(tag = "Group::Sessions")]
 impl Sessions {
-    /// Make a session
+    /// Create a session
     ///
-    /// The caller becomes its owner and first participant. A retry with the same client id and body gives the same session
-    /// again, as it is then.
+    /// The caller becomes the owner and first participant. A retry with the same client id and body returns the current state of the same
+    /// session.
     #[oai(path = "/sessions", method = "post", operation_id = "createSession")]
     async fn create(
         &self,
@@ -44,12 +44,12 @@ impl Sessions {
 
     /// List the caller's sessions
     ///
-    /// The sessions in which the caller is, newest first, each with its last message and the number of unread messages. The header `Link` tells
-    /// the next page, which begins after the last session of this one: it misses nothing and shows nothing twice while sessions come and
-    /// go. Sorted by activity, the page begins at the place that the session has then, and the caller may be in 1,000 sessions at the most.
-    /// `archived=true` shows the archived sessions, and not the others.
+    /// The sessions in which the caller is, newest first, each with its last message and the number of unread messages. The header `Link`
+    /// names the next page, which begins after the last session of this page: the pages miss and repeat no session while the list changes.
+    /// In the order `activity`, the next page begins at the current place of that session, and the caller may be in at most 1,000 sessions.
+    /// `archived=true` shows only the archived sessions.
     ///
-    /// A search looks at 2,000 sessions at the most, so a page of it can have fewer entries than asked for. The list goes on for as long as the
+    /// A search reads at most 2,000 sessions, so a page of a search can have fewer entries than requested. The list continues while the
     /// header `Link` names a next page. A search takes no `skip`.
     #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
@@ -57,13 +57,13 @@ impl Sessions {
         &self,
         request: &Request,
         caller: Caller,
-        /// Whether to list the archived ones; `false` where not given.
+        /// Whether to list the archived sessions; `false` where not given.
         archived: Query<Option<bool>>,
-        /// The id of the session after which to begin, whether or not it is still in the list.
+        /// The id of the session after which to begin, even if the entry is no longer in the list.
         after: Query<Option<SessionParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
         /// Words, together 1 to 100 characters. Each word is a part of the title, or in a direct session of the other user's name or user name.
         /// The case of letters makes no difference.
@@ -79,17 +79,17 @@ impl Sessions {
 
     /// List the deleted sessions that the caller may restore
     ///
-    /// The caller's own that the caller deleted, newest first, for 30 days by default. The header `Link` tells the next page.
+    /// The caller's own sessions that the caller deleted, newest first, for 30 days by default. The header `Link` names the next page.
     #[oai(path = "/sessions/deleted", method = "get", operation_id = "listDeletedSessions")]
     async fn deleted(
         &self,
         request: &Request,
         caller: Caller,
-        /// The id of the session after which to begin, whether or not it is still in the list.
+        /// The id of the session after which to begin, even if the entry is no longer in the list.
         after: Query<Option<SessionParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<SessionSummary>>, Params> {
         let page = page(after.0.map(|SessionParam(id)| id), skip.0, limit.0)?;
@@ -98,28 +98,29 @@ impl Sessions {
 
     /// List the sessions that can be joined
     ///
-    /// Public ones with a seat left in which the caller is not. The header `Link` tells the next page.
+    /// Public sessions with a free seat, without the sessions of the caller. The header `Link` names the next page.
     ///
-    /// A search looks at 2,000 sessions at the most, so a page of it can have fewer entries than asked for. The list goes on for as long as the
-    /// header `Link` names a next page. A search takes no `skip`. By `title`, `participants` or `activity` a list of 2,000 sessions at the
-    /// most is sorted.
+    /// A search reads at most 2,000 sessions, so a page of a search can have fewer entries than requested. The list continues while the
+    /// header `Link` names a next page. A search takes no `skip`. In the orders `title`, `participants` and `activity`, a list of at most
+    /// 2,000 sessions is sorted.
     #[oai(path = "/sessions/public", method = "get", operation_id = "listPublicSessions")]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn public(
         &self,
         request: &Request,
         caller: Caller,
-        /// The place after which to begin, as a link has it. In the order `newest` it is the id of a session, whether or not it is still in the list.
+        /// The place after which to begin, from the header `Link`. In the order `newest`, the place is the id of a session, even if the
+        /// session is no longer in the list.
         after: Query<Option<PublicParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
         /// Words, together 1 to 100 characters. Each word is a part of the title, of the description, or of a tag. The case of letters makes no
         /// difference.
         search: Query<Option<String>>,
-        /// The order: `newest` where not given, `title`, `participants` for the session with the most participants first, or `activity` for the
-        /// one with the latest event first.
+        /// The order: `newest` where not given, `title`, `participants` for the session with the most participants first, or `activity` for
+        /// the session with the latest event first.
         sort: Query<Option<PublicSortParam>>,
     ) -> Answer<Paged<FoundSessions>, Params> {
         let page = page(after.0.map(|PublicParam(place)| place), skip.0, limit.0)?;
@@ -144,7 +145,7 @@ impl Sessions {
 
     /// Change a session's settings
     ///
-    /// For owners and admins. What is left out stays.
+    /// For owners and admins. An omitted setting does not change.
     #[oai(path = "/sessions/:session_id", method = "put", operation_id = "updateSession")]
     async fn update(
         &self,
@@ -175,7 +176,8 @@ impl Sessions {
 
     /// Archive a session
     ///
-    /// For its owner. It can be read, left and deleted, and nothing in it changes. Archiving it again changes nothing.
+    /// For its owner. Users can read, leave and delete an archived session, and nothing in the session changes. A repeated call changes
+    /// nothing.
     #[oai(path = "/sessions/:session_id/archive", method = "put", operation_id = "archiveSession")]
     async fn archive(
         &self,
@@ -189,9 +191,9 @@ impl Sessions {
         Ok(Done)
     }
 
-    /// Take a session out of the archive
+    /// Unarchive a session
     ///
-    /// For its owner. Where it is not archived, nothing changes.
+    /// For its owner. For a session that is not archived, nothing changes.
     #[oai(path = "/sessions/:session_id/archive", method = "delete", operation_id = "unarchiveSession")]
     async fn unarchive(
         &self,
@@ -207,8 +209,8 @@ impl Sessions {
 
     /// Restore a deleted session
     ///
-    /// For its owner, where the owner deleted it, for 30 days by default. All that was in it is there again. Restoring it again changes
-    /// nothing.
+    /// For its owner, if the owner deleted the session, for 30 days by default. The session has all its contents again. A repeated call
+    /// changes nothing.
     #[oai(path = "/sessions/:session_id/restore", method = "post", operation_id = "restoreSession")]
     async fn restore(
         &self,
@@ -237,7 +239,7 @@ impl Sessions {
 
     /// Leave a session
     ///
-    /// The owner cannot.
+    /// The owner cannot leave.
     #[oai(path = "/sessions/:session_id/leave", method = "post", operation_id = "leaveSession")]
     async fn leave(
         &self,

@@ -20,12 +20,12 @@ pub(crate) struct Streamed(pub(super) Api);
 
 #[OpenApi(tag = "Group::Messages")]
 impl Streamed {
-    /// Begin a message that is written in parts
+    /// Start a streamed message
     ///
-    /// For everybody in the session but viewers. The message has its place and counts as unread from now on; its text is empty, and the state
-    /// in `stream` is `STREAMING`. A user writes at most 10 messages in parts at once in a session, and all users together 100. A message to
-    /// which no part comes for 30 seconds, or which is written for 15 minutes, is ended as `FAILED` by the server. A retry with the same client
-    /// id gives the message of the first call.
+    /// For everybody in the session but viewers. A streamed message is written in parts. The message has its place and counts as unread
+    /// from now on; the text is empty, and the state in `stream` is `STREAMING`. A user has at most 10 unfinished streamed messages in a
+    /// session, and all users together at most 100. The server ends a message as `FAILED` after 30 seconds without a part, and after 15
+    /// minutes of writing. A retry with the same client id returns the message of the first call.
     #[oai(path = "/sessions/:session_id/messages/stream", method = "post", operation_id = "startStreamedMessage")]
     async fn start(
         &self,
@@ -41,11 +41,11 @@ impl Streamed {
         Ok(Tagged::new(self.0.chat.start_streamed_message(&caller.0, session_id.0.0, start).await?))
     }
 
-    /// Add a part to a message
+    /// Append a part to a streamed message
     ///
-    /// For the author of a message that is written in parts, while the author may send. Readers are told of the part at once, by
-    /// `message_part`. `offset` is the length of all parts before it, so a part that the text has already changes nothing, and a retry is safe.
-    /// Another offset is 409 `OFFSET_CONFLICT` with `current_length`: the author goes on from there.
+    /// For the author of a streamed message, while the author may send. Readers receive the part at once, by `message_part`. `offset` is
+    /// the length of all earlier parts, so a part that the text already has changes nothing, and a retry is safe. The answer for another
+    /// offset is 409 `OFFSET_CONFLICT` with `current_length`: the author continues at that length.
     #[oai(path = "/sessions/:session_id/messages/:message_id/parts", method = "post", operation_id = "appendToMessage")]
     async fn append(
         &self,
@@ -61,11 +61,11 @@ impl Streamed {
         Ok(Reply::new(self.0.chat.append_to_message(&caller.0, id, offset, &text).await?))
     }
 
-    /// Complete a message
+    /// Complete a streamed message
     ///
-    /// For the author of a message that is written in parts, while the author may send. `length` is the length of all parts together; with
-    /// another one the answer is 409 `OFFSET_CONFLICT` with `current_length`. The message is as any other from now on. Its mentions and links
-    /// are looked for now. Completing a message that was completed changes nothing.
+    /// For the author of a streamed message, while the author may send. `length` is the length of all parts together; for another length
+    /// the answer is 409 `OFFSET_CONFLICT` with `current_length`. The message is an ordinary message from now on. The server extracts the
+    /// mentions and links at this time. Completing a completed message changes nothing.
     #[oai(path = "/sessions/:session_id/messages/:message_id/finish", method = "post", operation_id = "finishMessage")]
     async fn finish(
         &self,
@@ -80,10 +80,10 @@ impl Streamed {
         Ok(Tagged::new(self.0.chat.finish_message(&caller.0, id, body.0.length).await?))
     }
 
-    /// End a message that is not complete
+    /// End an incomplete streamed message
     ///
-    /// For the author of a message that is written in parts, while the author may send. The message keeps the text that it has, and its state is
-    /// `FAILED`. Ending it again changes nothing.
+    /// For the author of a streamed message, while the author may send. The message keeps its text, and the state is `FAILED`. A repeated
+    /// call changes nothing.
     #[oai(path = "/sessions/:session_id/messages/:message_id/fail", method = "post", operation_id = "failMessage")]
     async fn fail(
         &self,

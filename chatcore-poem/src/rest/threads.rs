@@ -20,7 +20,7 @@ impl Threads {
     /// Show a thread
     ///
     /// The thread that the message belongs to: the message that began it, and then the replies, oldest first. A deleted message stays in
-    /// its place without its content. The header `Link` tells the next page.
+    /// its place without its content. The header `Link` names the next page.
     #[oai(path = "/sessions/:session_id/messages/:message_id/thread", method = "get", operation_id = "getThread")]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn show(
@@ -31,9 +31,9 @@ impl Threads {
         message_id: Path<MessageParam>,
         /// The id of the message after which to begin.
         after: Query<Option<MessageParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<Message>>, (OfSession, Params)> {
         let page = page(after.0.map(|MessageParam(id)| id), skip.0, limit.0)?;
@@ -43,8 +43,8 @@ impl Threads {
 
     /// List the threads of a session
     ///
-    /// Each by the message that began it, the one with the newest reply first. Threads whose replies are all deleted are left out. The
-    /// header `Link` tells the next page.
+    /// Each thread with the message that began the thread, the thread with the newest reply first. Threads whose replies are all deleted
+    /// are left out. The header `Link` names the next page.
     #[oai(path = "/sessions/:session_id/threads", method = "get", operation_id = "listThreads")]
     async fn list(
         &self,
@@ -53,9 +53,9 @@ impl Threads {
         session_id: Path<SessionParam>,
         /// The id of the last reply of the thread after which to begin.
         after: Query<Option<MessageParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<Message>>, (OfSession, Params)> {
         let page = page(after.0.map(|MessageParam(id)| id), skip.0, limit.0)?;
@@ -64,9 +64,9 @@ impl Threads {
 
     /// List the threads of a session that the caller follows
     ///
-    /// Each with the message that began it, how far the caller has read it, and the number of unread replies; the one with the newest reply
-    /// first. Threads whose replies are all deleted are left out. A page may be shorter than asked for where others follow it. The header
-    /// `Link` tells the next page.
+    /// Each thread with the message that began the thread, the caller's read position, and the number of unread replies; the thread with
+    /// the newest reply first. Threads whose replies are all deleted are left out. A page before other pages may be shorter than requested.
+    /// The header `Link` names the next page.
     #[oai(path = "/sessions/:session_id/threads/followed", method = "get", operation_id = "listFollowedThreads")]
     async fn followed(
         &self,
@@ -75,9 +75,9 @@ impl Threads {
         session_id: Path<SessionParam>,
         /// The id of the last reply of the thread after which to begin.
         after: Query<Option<MessageParam>>,
-        /// How many to leave out, where `after` is not given; 0 where not given.
+        /// Number of entries to skip where `after` is not given; 0 where not given.
         skip: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<FollowedThread>>, (OfSession, Params)> {
         let page = page(after.0.map(|MessageParam(id)| id), skip.0, limit.0)?;
@@ -86,8 +86,8 @@ impl Threads {
 
     /// Follow a thread
     ///
-    /// The thread that the message belongs to. Replies from then on are unread. A user also follows a thread by writing in it, by being named
-    /// in it, and by having begun it. The caller's other devices are told.
+    /// The thread that the message belongs to. Later replies are unread. A user also follows a thread that the user began or wrote in, and
+    /// a thread that mentions the user. The caller's other devices receive a signal.
     #[oai(
         path = "/sessions/:session_id/messages/:message_id/thread/following",
         method = "put",
@@ -105,10 +105,10 @@ impl Threads {
         Ok(Reply::new(self.0.chat.follow_thread(&caller.0, message_id.within(&session_id)?).await?))
     }
 
-    /// Cease to follow a thread
+    /// Unfollow a thread
     ///
-    /// The thread that the message belongs to. The caller follows it again by writing in it, or by choice. The caller's other devices are
-    /// told.
+    /// The thread that the message belongs to. The caller follows the thread again after a reply of the caller, or by choice. The caller's
+    /// other devices receive a signal.
     #[oai(
         path = "/sessions/:session_id/messages/:message_id/thread/following",
         method = "delete",
@@ -128,8 +128,8 @@ impl Threads {
 
     /// Mark a thread as read up to a message
     ///
-    /// The thread that the message belongs to. A marker moves forward only: to mark what stands before it changes nothing. The read marker
-    /// of the session stays. The caller's other devices are told.
+    /// The thread that the message belongs to. A marker only moves forward: an earlier position changes nothing. The read marker of the
+    /// session stays. The caller's other devices receive a signal.
     #[oai(
         path = "/sessions/:session_id/messages/:message_id/thread/read",
         method = "put",

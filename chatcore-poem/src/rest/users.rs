@@ -30,7 +30,7 @@ impl Users {
 
     /// Change the caller's profile
     ///
-    /// What is left out stays.
+    /// An omitted field does not change.
     #[oai(path = "/me", method = "put", operation_id = "updateMe")]
     async fn update(
         &self,
@@ -58,10 +58,10 @@ impl Users {
         Ok(Done)
     }
 
-    /// Export what the caller wrote
+    /// Export the data of the caller
     ///
-    /// With everything that is known about the caller: a JSON object in each line, whose `type` is `account`, `profile`, `login`, `session`,
-    /// `message`, `progress`, and in the last line `end`. An export without `end` is not complete.
+    /// All messages and data of the caller: a JSON object in each line. The `type` is `account`, `profile`, `login`, `session`, `message`
+    /// or `progress`, and `end` in the last line. An export without `end` is not complete.
     #[oai(path = "/me/export", method = "get", operation_id = "exportAccount")]
     async fn export(&self, caller: Caller) -> Answer<Lines, Params> {
         Ok(Lines(self.0.export(&caller.0).await?))
@@ -85,7 +85,7 @@ impl Users {
         q: Query<String>,
         /// The name after which to begin.
         after: Query<Option<String>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<User>>, Params> {
         let too_many = |_| Error::invalid("limit", Code::ValidationInvalidValue, "too large");

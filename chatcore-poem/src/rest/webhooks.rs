@@ -23,8 +23,8 @@ pub(crate) struct Hooks(pub(crate) Webhooks);
 impl Hooks {
     /// Create a webhook
     ///
-    /// For owners and admins. The events of the session from now on are sent to the address, as Standard Webhooks describes it. The secret is in
-    /// this answer and nowhere else. A session has at most 10 webhooks.
+    /// For owners and admins. The server sends the events of the session to the address from now on, by the specification Standard
+    /// Webhooks. Only this answer contains the secret. A session has at most 10 webhooks.
     #[oai(path = "/sessions/:session_id/webhooks", method = "post", operation_id = "createWebhook")]
     async fn create(
         &self,
@@ -64,7 +64,7 @@ impl Hooks {
 
     /// Change a webhook
     ///
-    /// For owners and admins. What is not given stays as it is.
+    /// For owners and admins. An omitted field does not change.
     #[oai(path = "/sessions/:session_id/webhooks/:webhook_id", method = "put", operation_id = "updateWebhook")]
     async fn update(
         &self,
@@ -80,7 +80,7 @@ impl Hooks {
 
     /// Delete a webhook
     ///
-    /// For owners and admins. Nothing more is sent to it, but for an attempt that has begun.
+    /// For owners and admins. The server sends no further event to the webhook, except an attempt that has begun.
     #[oai(path = "/sessions/:session_id/webhooks/:webhook_id", method = "delete", operation_id = "deleteWebhook")]
     async fn delete(
         &self,
@@ -95,9 +95,9 @@ impl Hooks {
         Ok(Done)
     }
 
-    /// Give a webhook another secret
+    /// Rotate the secret of a webhook
     ///
-    /// For owners and admins. The new secret is in this answer and nowhere else. The one before signs beside it for a day.
+    /// For owners and admins. Only this answer contains the new secret. The previous secret signs beside the new secret for a day.
     #[oai(
         path = "/sessions/:session_id/webhooks/:webhook_id/rotate-secret",
         method = "post",
@@ -115,9 +115,10 @@ impl Hooks {
         Ok(Reply::new(self.0.rotate_secret(&caller.0, session_id.0.0, webhook_id.0.0).await?))
     }
 
-    /// List the events that could not be delivered
+    /// List the dead letters of a webhook
     ///
-    /// For owners and admins. In the order of their positions. The header `Link` tells the next page.
+    /// For owners and admins. Dead letters are events that could not be delivered. In the order of their positions. The header `Link` names
+    /// the next page.
     #[oai(
         path = "/sessions/:session_id/webhooks/:webhook_id/dead-letters",
         method = "get",
@@ -131,7 +132,7 @@ impl Hooks {
         webhook_id: Path<WebhookParam>,
         /// The position after which to begin.
         after: Query<Option<i64>>,
-        /// How many at the most: 1 to 100; 50 where not given.
+        /// Maximum number of entries: 1 to 100; 50 where not given.
         limit: Query<Option<i64>>,
     ) -> Answer<Paged<Vec<DeadLetter>>, (OfSession, Params)> {
         let (after, limit) = (natural("after", after.0)?, natural("limit", limit.0)?);
@@ -139,9 +140,10 @@ impl Hooks {
         Ok(listed(page, request))
     }
 
-    /// Try an event once more that could not be delivered
+    /// Retry a dead letter
     ///
-    /// For owners and admins. It is tried beside the queue, as soon as the webhook is active. Where it is delivered, it leaves the list.
+    /// For owners and admins. The server retries the event beside the queue, as soon as the webhook is active. After a successful delivery,
+    /// the event leaves the list.
     #[oai(
         path = "/sessions/:session_id/webhooks/:webhook_id/dead-letters/:seq/retry",
         method = "post",
