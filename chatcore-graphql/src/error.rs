@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_graphql::{ErrorExtensionValues, ErrorExtensions as _, ServerError, Value};
 use chatcore::{Code, Error};
 
-/// An error of the chat as a field's error: its text, and in `extensions` its stable `code`, its `details` as on every
-/// transport, and `retryAfter` (seconds) where trying again may help.
+/// An error of the chat as a field's error: its text, and in `extensions` its stable `code`, its `details` as on every transport, and
+/// `retryAfter` (seconds) where a retry may succeed.
 #[must_use]
 pub fn field_error(error: &Error) -> async_graphql::Error {
     async_graphql::Error::new(error.to_string()).extend_with(|_, extensions| describe(error, extensions))

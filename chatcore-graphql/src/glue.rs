@@ -76,11 +76,11 @@ impl<E: Executor> GraphqlFrontend<E> {
     /// A frontend over this schema, as a rule a [`ChatSchema`](crate::ChatSchema); it finds the [`Caller`](crate::Caller) in the
     /// data of each request.
     ///
-    /// Sizes that the options of the registry leave open follow from the limits of the schema's chat; where the executor is
-    /// another one, [`Sockets::fit`] takes them.
+    /// Sizes that the options of the registry leave open follow from the limits of the schema's chat; for another executor,
+    /// [`Sockets::fit`] takes the limits of the chat.
     ///
-    /// The frontend shares the registry of sockets, and with it their limits in number, size and time, with the server's other
-    /// frontends; those in `options` that are there too are overridden by them.
+    /// The frontend shares the registry of sockets, and with it their limits in number, size and time, with the server's other frontends;
+    /// the limits of the registry override equal limits in `options`.
     pub fn new(executor: E, authenticator: impl Authenticator, sockets: Sockets, options: WireOptions) -> Self {
         let schema = (&executor as &dyn Any).downcast_ref::<ChatSchema>();
         let chat = schema.map(|schema| schema.chat().clone());
@@ -98,7 +98,7 @@ impl<E: Executor> GraphqlFrontend<E> {
         Self { state: Arc::new(State { executor, chat, authenticator, options, sockets, open_fields }) }
     }
 
-    /// Adds the endpoint to an app at `/graphql`, before whatever the app has there.
+    /// Adds the endpoint to an app at `/graphql`, before an endpoint of the app at that path.
     #[must_use]
     pub fn mount(&self, app: Route) -> Route {
         // A new route has nothing that could be in the way.

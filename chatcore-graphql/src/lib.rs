@@ -16,15 +16,15 @@
 //! # }
 //! ```
 //!
-//! Over which protocols clients get at it is told in [`protocols`]. With the feature `poem`, `GraphqlFrontend` serves all of
-//! them at `/graphql`; without it, [`HttpHead`] and [`serve_socket`] are the same for any other server.
+//! [`protocols`] describes the protocols for clients. With the feature `poem`, `GraphqlFrontend` serves all protocols at `/graphql`; for
+//! any other server, use [`HttpHead`] and [`serve_socket`].
 //!
 //! With the feature `accounts`, `schema_with_accounts` is the same schema with registration, logins and users. [`schema_with`] also adds the
 //! administration of the system.
 //!
-//! Who calls is the [`Caller`] in the request's data; without one every field answers `AUTH_REQUIRED`, but for what the schema
-//! tells of itself, and the mutations of accounts that need no token. Every error has a stable `code` in its `extensions`, the same as on the other transports, and the `details`
-//! that these give.
+//! The [`Caller`] in the request's data is the user who calls. Without a caller every field answers `AUTH_REQUIRED`, except introspection
+//! and the mutations of accounts that need no token. Every error has the stable `code` and the `details` of the other transports in its
+//! `extensions`.
 
 mod error;
 #[cfg(feature = "poem")]

@@ -1,24 +1,25 @@
 //! Every limit of the schema, with its default, in one place.
 
-/// What one GraphQL operation may ask for, whatever transport brought it.
+/// The limits of one GraphQL operation, on every transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaOptions {
-    /// Deepest nesting of fields, fragments expanded; more than 64 is never read.
+    /// Maximum nesting of fields, with expanded fragments. The schema never accepts more than 64.
     pub depth: usize,
-    /// Most fields that may be answered, each list counted with the length asked for (50 where none is), and the content of a
-    /// message as forty: what bounds the size of an answer.
+    /// Maximum number of fields in an answer, which bounds the size of the answer. Each list counts with the requested length (50 by
+    /// default), and the content of a message counts as forty.
     pub complexity: usize,
-    /// Most fields in the text, fragments expanded wherever they are spread.
+    /// Maximum number of fields in the text, with every spread fragment expanded.
     pub fields: usize,
-    /// Most aliases, fragments expanded.
+    /// Maximum number of aliases, with expanded fragments.
     pub aliases: usize,
-    /// Most fields of `Query` or `Mutation` in one operation, aliased or not, fragments expanded: each is one use of the chat.
+    /// Maximum number of fields of `Query` or `Mutation` in one operation, aliased or not, with expanded fragments. Each field is one use
+    /// of the chat.
     pub root_fields: usize,
-    /// Most directives on one field.
+    /// Maximum number of directives on one field.
     pub directives: usize,
-    /// Most tokens of a document.
+    /// Maximum number of tokens of a document.
     pub tokens: usize,
-    /// Whether the schema may be asked about itself.
+    /// Whether introspection is allowed.
     pub introspection: bool,
     /// Whether an error about an unknown field names fields that are spelt alike.
     pub suggestions: bool,

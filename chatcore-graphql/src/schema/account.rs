@@ -21,18 +21,18 @@ pub(crate) const OPEN: [&str; 7] =
 /// A new account.
 #[derive(InputObject)]
 struct RegisterInput {
-    /// 3 to 32 characters by default: letters and digits, and between them `_`, `-` and `.`. It is unique, also among names that look
+    /// 3 to 32 characters by default: letters and digits, and between them `_`, `-` and `.`. Must be unique, also among names that look
     /// alike.
     username: String,
-    /// It is unique.
+    /// The e-mail address, which must be unique.
     email: String,
     /// 8 to 256 characters by default, and hard to guess.
     password: String,
-    /// The name to show: 1 to 100 characters by default. The user name where it is not given.
+    /// The name to show: 1 to 100 characters by default; the user name where not given.
     display_name: Option<String>,
     /// A public key for encrypted messages: at most 8,192 characters by default.
     public_key: Option<String>,
-    /// The name of the device, for the list of logins: the first 100 characters. The header `User-Agent` where it is not given.
+    /// The name of the device, for the list of logins: the first 100 characters; the header `User-Agent` where not given.
     device: Option<String>,
 }
 
@@ -43,7 +43,7 @@ struct LogInInput {
     username: String,
     /// The password.
     password: String,
-    /// The name of the device, for the list of logins: the first 100 characters. The header `User-Agent` where it is not given.
+    /// The name of the device, for the list of logins: the first 100 characters; the header `User-Agent` where not given.
     device: Option<String>,
 }
 
@@ -64,7 +64,7 @@ struct EndLoginInput {
 /// A new password.
 #[derive(InputObject)]
 struct ChangePasswordInput {
-    /// The password of now. A wrong one counts as a guess.
+    /// The current password. A wrong password counts as a guess.
     old_password: String,
     /// 8 to 256 characters by default, and hard to guess.
     new_password: String,
@@ -73,9 +73,9 @@ struct ChangePasswordInput {
 /// A new e-mail address.
 #[derive(InputObject)]
 struct ChangeEmailInput {
-    /// The password of now. A wrong one counts as a guess.
+    /// The current password. A wrong password counts as a guess.
     password: String,
-    /// The new address. It is unique.
+    /// The new address. Must be unique.
     email: String,
 }
 
@@ -102,7 +102,7 @@ struct ResetPasswordInput {
     new_password: String,
 }
 
-/// New values of the caller's profile; what is left out stays.
+/// New values of the caller's profile. An omitted field does not change.
 #[derive(InputObject)]
 struct UpdateMeInput {
     /// The name to show: 1 to 100 characters by default.
@@ -118,7 +118,7 @@ struct UpdateMeInput {
 /// The proof that the caller may delete the account.
 #[derive(InputObject)]
 struct DeleteAccountInput {
-    /// The password of now. A wrong one counts as a guess.
+    /// The current password. A wrong password counts as a guess.
     password: String,
 }
 
@@ -141,11 +141,11 @@ struct Account {
     avatar_url: Option<String>,
     /// A public key for encrypted messages.
     public_key: Option<String>,
-    /// When the account was made.
+    /// The time of creation of the account.
     created_at: DateTime,
-    /// When it was changed last.
+    /// The time of the last change.
     updated_at: DateTime,
-    /// When the user logged in last. A refresh is no login.
+    /// The time of the last login. A refresh is not a login.
     last_login: Option<DateTime>,
 }
 
@@ -182,7 +182,7 @@ struct PublicUser {
     avatar_url: Option<String>,
     /// A public key for encrypted messages.
     public_key: Option<String>,
-    /// When the account was made.
+    /// The time of creation of the account.
     created_at: DateTime,
 }
 
@@ -199,7 +199,7 @@ impl From<accounts::User> for PublicUser {
 struct UserPage {
     /// The users.
     users: Vec<PublicUser>,
-    /// The name after which the next page begins; null where there is none.
+    /// The name after which the next page begins; null for the last page.
     next: Option<String>,
 }
 
@@ -210,15 +210,15 @@ struct Login {
     id: ID,
     /// The name of the device.
     device: Option<String>,
-    /// The network address from which it was used last: of IPv6, the first 64 bits.
+    /// The network address of the last use; for IPv6, the first 64 bits.
     address: Option<String>,
-    /// When it began.
+    /// The time of the login.
     created_at: DateTime,
-    /// The login, or the last refresh.
+    /// The time of the login or of the last refresh.
     last_used_at: DateTime,
-    /// When it ends unless it is used.
+    /// The time at which an unused login ends.
     expires_at: DateTime,
-    /// Whether the caller's token belongs to it.
+    /// Whether the caller's token belongs to this login.
     is_current: bool,
 }
 
@@ -240,13 +240,13 @@ impl From<accounts::Login> for Login {
 /// New tokens.
 #[derive(SimpleObject)]
 struct Tokens {
-    /// For the header `Authorization: Bearer`.
+    /// The access token for the header `Authorization: Bearer`.
     access_token: String,
     /// Always `Bearer`.
     token_type: &'static str,
     /// Seconds until the access token expires.
     expires_in: Long,
-    /// It can be used once.
+    /// The refresh token, which is valid for one use.
     refresh_token: String,
     /// When the refresh token expires.
     refresh_expires_at: DateTime,
@@ -267,13 +267,13 @@ struct LoggedIn {
     user: Account,
     /// The login.
     login_id: ID,
-    /// For the header `Authorization: Bearer`.
+    /// The access token for the header `Authorization: Bearer`.
     access_token: String,
     /// Always `Bearer`.
     token_type: &'static str,
     /// Seconds until the access token expires.
     expires_in: Long,
-    /// It can be used once.
+    /// The refresh token, which is valid for one use.
     refresh_token: String,
     /// When the refresh token expires.
     refresh_expires_at: DateTime,
@@ -288,10 +288,10 @@ impl From<accounts::LoggedIn> for LoggedIn {
     }
 }
 
-/// The answer to what gives nothing.
+/// The answer to a mutation without a result.
 #[derive(SimpleObject)]
 struct Confirmation {
-    /// A sentence that says so.
+    /// A text that confirms the operation.
     message: &'static str,
 }
 
@@ -313,11 +313,11 @@ fn own<'c>(context: &Context<'c>) -> Result<(&'c Accounts, Use<'c>)> {
     Ok((accounts_of(context)?, Use::of(context)?))
 }
 
-/// What may be asked about accounts.
+/// Queries of accounts.
 #[derive(Default)]
 pub(super) struct AccountQuery;
 
-/// What may be asked about accounts.
+/// Queries of accounts.
 #[Object]
 impl AccountQuery {
     /// The caller's account.
@@ -353,7 +353,7 @@ impl AccountQuery {
             desc = "The beginning of the user name: at least 1 character. The case of letters makes no difference."
         )]
         q: String,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The name after which to begin.")] after: Option<String>,
     ) -> Result<Option<UserPage>> {
         let (accounts, call) = own(context)?;
@@ -365,14 +365,14 @@ impl AccountQuery {
     }
 }
 
-/// What may be changed about accounts.
+/// Mutations of accounts.
 #[derive(Default)]
 pub(super) struct AccountMutation;
 
-/// What may be changed about accounts.
+/// Mutations of accounts.
 #[Object]
 impl AccountMutation {
-    /// Make an account. The new user is logged in. A code to verify the address is sent by mail. No token is needed.
+    /// Register an account. The new user is logged in. A code to verify the address is sent by mail. No token is needed.
     async fn register(&self, context: &Context<'_>, input: RegisterInput) -> Result<Option<LoggedIn>> {
         let accounts = accounts_of(context)?;
         let RegisterInput { username, email, password, display_name, public_key, device } = input;
@@ -389,8 +389,8 @@ impl AccountMutation {
         Ok(Some(accounts.log_in(&client_of(context, device), log_in).await.or_input_error()?.into()))
     }
 
-    /// Get new tokens. A refresh token can be used once. Its second use more than 10 seconds later ends the login. No token is needed
-    /// beside it.
+    /// Get new tokens. A refresh token can be used once. Its second use more than 10 seconds later ends the login. No access token is
+    /// needed.
     async fn refresh(&self, context: &Context<'_>, input: RefreshInput) -> Result<Option<Tokens>> {
         let accounts = accounts_of(context)?;
         let tokens = accounts.refresh(&client_of(context, None), &input.refresh_token).await;
@@ -437,7 +437,7 @@ impl AccountMutation {
         Ok(Some(account.or_field_error()?.into()))
     }
 
-    /// Ask for a code to verify the e-mail address. It is sent by mail, unless the address is verified.
+    /// Ask for a code to verify the e-mail address. The server sends the code by mail, unless the address is verified.
     async fn request_verification(&self, context: &Context<'_>) -> Result<Option<Confirmation>> {
         let (accounts, call) = own(context)?;
         accounts.request_verification(call.principal, &client_of(context, None)).await.or_field_error()?;
@@ -450,8 +450,8 @@ impl AccountMutation {
         Ok(Some(DONE))
     }
 
-    /// Ask for a code to set a new password. It is sent by mail where an account has the address. The answer does not tell whether one has.
-    /// No token is needed.
+    /// Ask for a code to set a new password. The server sends the code by mail where an account has the address. The answer does not tell
+    /// whether such an account exists. No token is needed.
     async fn request_password_reset(
         &self,
         context: &Context<'_>,

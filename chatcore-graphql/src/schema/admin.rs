@@ -36,14 +36,15 @@ pub(super) fn origin_of(context: &Context<'_>) -> AuditOrigin {
     context.data_opt::<AuditOrigin>().cloned().unwrap_or_default()
 }
 
-/// What administrators may ask.
+/// Queries of administrators.
 #[derive(Default)]
 pub(super) struct AdminQuery;
 
-/// What administrators may ask.
+/// Queries of administrators.
 #[Object]
 impl AdminQuery {
-    /// Statistics. They begin with the first process that had an administration. A process that is killed loses a few seconds of statistics.
+    /// Statistics. The statistics begin with the first process that had an administration. A process that is killed loses a few seconds of
+    /// statistics.
     #[graphql(complexity = "child_complexity.saturating_mul(30)")]
     async fn admin_get_statistics(&self, context: &Context<'_>) -> Result<Option<Statistics>> {
         let (admin, call) = administering(context)?;
@@ -62,7 +63,7 @@ impl AdminQuery {
         search: Option<String>,
         #[graphql(desc = "The status.")] status: Option<UserStatus>,
         #[graphql(desc = "The role that administrators granted.")] role: Option<SystemRole>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The id of the last user of the page before. The page begins after that user.")] after: Option<
             ID,
         >,
@@ -99,7 +100,7 @@ impl AdminQuery {
         search: Option<String>,
         #[graphql(desc = "The status.")] status: Option<SessionStatus>,
         #[graphql(desc = "The type.")] session_type: Option<SessionType>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The id of the session after which to begin.")] after: Option<ID>,
     ) -> Result<Option<ManagedSessionPage>> {
         let (admin, call) = administering(context)?;
@@ -123,13 +124,13 @@ impl AdminQuery {
         Ok(Some(admin.session(call.principal, id).await.or_field_error()?.into()))
     }
 
-    /// The users in a session, with their e-mail addresses, in the order in which they came. At most 100 at a time, 50 by default.
+    /// The users in a session, with their e-mail addresses, in the order of joining. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn admin_list_participants(
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The id of the session.")] session: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<ParticipantConnection>> {
         let (admin, call) = administering(context)?;
@@ -145,9 +146,9 @@ impl AdminQuery {
     async fn admin_list_reports(
         &self,
         context: &Context<'_>,
-        #[graphql(name = "sessionId", desc = "The session; every one where not given.")] session: Option<ID>,
-        #[graphql(desc = "The state; every one where not given.")] state: Option<ReportState>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(name = "sessionId", desc = "The session; every session where not given.")] session: Option<ID>,
+        #[graphql(desc = "The state; every state where not given.")] state: Option<ReportState>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The id of the report after which to begin.")] after: Option<ID>,
     ) -> Result<Option<ReportPage>> {
         let (admin, call) = administering(context)?;
@@ -171,7 +172,7 @@ impl AdminQuery {
         #[graphql(desc = "The id of the administrator.")] actor: Option<ID>,
         #[graphql(desc = "The id of the user, session, report, notice or webhook.")] target: Option<ID>,
         #[graphql(desc = "The action.")] action: Option<AuditAction>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The id of the entry after which to begin.")] after: Option<ID>,
     ) -> Result<Option<AuditPage>> {
         let (admin, call) = administering(context)?;
@@ -186,14 +187,15 @@ impl AdminQuery {
     }
 }
 
-/// What administrators may change.
+/// Mutations of administrators.
 #[derive(Default)]
 pub(super) struct AdminMutation;
 
-/// What administrators may change.
+/// Mutations of administrators.
 #[Object]
 impl AdminMutation {
-    /// Send a notice to all users who are connected. WebSockets, event streams and the subscription `notices` show it. The text is not kept.
+    /// Send a notice to all users who are connected. WebSockets, event streams and the subscription `notices` show it. The server does not
+    /// store the text.
     async fn admin_broadcast(&self, context: &Context<'_>, input: AdminBroadcastInput) -> Result<Option<Notice>> {
         let (admin, call) = administering(context)?;
         let AdminBroadcastInput { text, reason } = input;
@@ -201,7 +203,7 @@ impl AdminMutation {
         Ok(Some((&notice).into()))
     }
 
-    /// Ban a user, who is refused everywhere and removed from every session. A ban of a banned user replaces the ban.
+    /// Ban a user from the whole system. The ban removes the user from every session. A ban of a banned user replaces the ban.
     async fn admin_ban_user(&self, context: &Context<'_>, input: AdminBanUserInput) -> Result<Option<ManagedUser>> {
         let (admin, call) = administering(context)?;
         let AdminBanUserInput { user_id: user, reason, until } = input;
@@ -210,7 +212,7 @@ impl AdminMutation {
         Ok(Some(admin.ban(call.principal, &origin_of(context), &user, ban).await.or_field_error()?.into()))
     }
 
-    /// End the ban of a user, who becomes the owner again of the sessions that the ban left without an owner.
+    /// End the ban of a user. The user becomes the owner again of the sessions that the ban left without an owner.
     async fn admin_unban_user(&self, context: &Context<'_>, input: AdminUnbanUserInput) -> Result<Option<ManagedUser>> {
         let (admin, call) = administering(context)?;
         let user = user_id(&input.user_id).or_field_error()?;
@@ -218,8 +220,8 @@ impl AdminMutation {
         Ok(Some(unbanned.or_field_error()?.into()))
     }
 
-    /// Grant or revoke the role of administrators. It counts from the user's next request on. The only administrator cannot revoke their own
-    /// role.
+    /// Grant or revoke the role of administrators. The change applies from the user's next request on. The only administrator cannot revoke
+    /// the administrator's own role.
     async fn admin_set_role(&self, context: &Context<'_>, input: AdminSetRoleInput) -> Result<Option<ManagedUser>> {
         let (admin, call) = administering(context)?;
         let AdminSetRoleInput { user_id: user, role, reason } = input;
@@ -228,7 +230,7 @@ impl AdminMutation {
         Ok(Some(changed.or_field_error()?.into()))
     }
 
-    /// Change the state of a report, also of one about a user who moderates the session.
+    /// Change the state of a report, also of a report about a moderator of the session.
     async fn admin_resolve_report(
         &self,
         context: &Context<'_>,
@@ -244,7 +246,7 @@ impl AdminMutation {
         Ok(Some(Report::new(handled.or_field_error()?, call.loads())))
     }
 
-    /// Delete all messages of a user in a session. Many of them take longer than the call: the server goes on in the background.
+    /// Delete all messages of a user in a session. A deletion of many messages continues in the background after the answer.
     async fn admin_delete_messages_of(
         &self,
         context: &Context<'_>,
@@ -258,7 +260,7 @@ impl AdminMutation {
         Ok(Some(deletion.or_field_error()?.into()))
     }
 
-    /// Close a session: it is deleted, and the streams of all readers end.
+    /// Close a session: the server deletes the session, and ends the streams of all readers.
     async fn admin_close_session(
         &self,
         context: &Context<'_>,
@@ -271,14 +273,14 @@ impl AdminMutation {
     }
 }
 
-/// What everybody may follow where there is an administration.
+/// The subscription to notices.
 #[derive(Default)]
 pub(super) struct NoticeSubscription;
 
-/// What everybody may follow where there is an administration.
+/// The subscription to notices.
 #[async_graphql::Subscription]
 impl NoticeSubscription {
-    /// The notices of administrators to all users, from now on. They are not stored.
+    /// The notices of administrators to all users, from now on. Notices are not stored.
     async fn notices(&self, context: &Context<'_>) -> Result<impl Stream<Item = Result<Notice>> + use<>> {
         let call = Use::of(context)?;
         let notices = call.chat.follow_notices(call.principal).await.or_field_error()?;

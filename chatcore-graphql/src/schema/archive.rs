@@ -1,4 +1,4 @@
-//! Sessions that are put away.
+//! Archived and deleted sessions.
 
 use std::sync::Arc;
 
@@ -35,32 +35,33 @@ struct RestoreSessionInput {
 /// The session that is archived.
 #[derive(SimpleObject)]
 struct ArchiveSessionPayload {
-    /// Its id.
+    /// The id of the session.
     session_id: ID,
 }
 
 /// The session that is not archived.
 #[derive(SimpleObject)]
 struct UnarchiveSessionPayload {
-    /// Its id.
+    /// The id of the session.
     session_id: ID,
 }
 
-/// The session that is there again.
+/// The session that is restored.
 #[derive(SimpleObject)]
 struct RestoreSessionPayload {
-    /// Its id.
+    /// The id of the session.
     session_id: ID,
 }
 
-/// What may be changed about sessions that are put away.
+/// Mutations of archived and deleted sessions.
 #[derive(Default)]
 pub(super) struct ArchiveMutation;
 
-/// What may be changed about sessions that are put away.
+/// Mutations of archived and deleted sessions.
 #[Object]
 impl ArchiveMutation {
-    /// Archive a session. For its owner. It can be read, left and deleted, and nothing in it changes. Archiving it again changes nothing.
+    /// Archive a session. For its owner. Users can read, leave and delete an archived session, and nothing in the session changes. A
+    /// repeated call changes nothing.
     async fn archive_session(
         &self,
         context: &Context<'_>,
@@ -72,7 +73,7 @@ impl ArchiveMutation {
         Ok(Some(ArchiveSessionPayload { session_id: input.session_id }))
     }
 
-    /// Take a session out of the archive. For its owner. Where it is not archived, nothing changes.
+    /// Unarchive a session. For its owner. For a session that is not archived, nothing changes.
     async fn unarchive_session(
         &self,
         context: &Context<'_>,
@@ -84,8 +85,8 @@ impl ArchiveMutation {
         Ok(Some(UnarchiveSessionPayload { session_id: input.session_id }))
     }
 
-    /// Restore a deleted session. For its owner, where the owner deleted it, for 30 days by default. All that was in it is there again.
-    /// Restoring it again changes nothing.
+    /// Restore a deleted session with all its contents. For its owner, if the owner deleted the session, for 30 days by default. A repeated
+    /// call changes nothing.
     async fn restore_session(
         &self,
         context: &Context<'_>,
@@ -98,11 +99,11 @@ impl ArchiveMutation {
     }
 }
 
-/// What may be asked about sessions that are put away.
+/// Queries of archived and deleted sessions.
 #[derive(Default)]
 pub(super) struct ArchiveQuery;
 
-/// What may be asked about sessions that are put away.
+/// Queries of archived and deleted sessions.
 #[Object]
 impl ArchiveQuery {
     /// The caller's deleted sessions that the caller may restore, newest first. At most 100 at a time, 50 by default.
@@ -110,7 +111,7 @@ impl ArchiveQuery {
     async fn deleted_sessions(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<SessionConnection>> {
         let call = Use::of(context)?;

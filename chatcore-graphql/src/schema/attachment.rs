@@ -5,11 +5,11 @@ use chatcore::model;
 
 use super::scalar::Long;
 
-/// A reference to a file. The server keeps what the sender says of the file, and does not look at it.
+/// A reference to a file. The server stores the sender's description of the file, and does not read the file.
 #[derive(Debug, Clone, SimpleObject, InputObject)]
 #[graphql(input_name = "AttachmentInput")]
 pub(super) struct Attachment {
-    /// The name under which the file is kept: 1 to 128 characters, opaque to the server.
+    /// The storage name of the file: 1 to 128 characters, opaque to the server.
     id: String,
     /// The name to show: 1 to 256 characters.
     name: String,

@@ -1,4 +1,4 @@
-//! Blocked users, and what may be asked and changed about them.
+//! Blocked users, with their queries and mutations.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chatcore::model;
@@ -22,7 +22,7 @@ impl BlockedUser {
         User(self.0.user.clone())
     }
 
-    /// Since when.
+    /// The time of the block.
     async fn blocked_at(&self) -> DateTime {
         DateTime(self.0.blocked_at)
     }
@@ -56,14 +56,14 @@ struct UnblockUserPayload {
     user_id: ID,
 }
 
-/// What may be changed about blocks.
+/// Mutations of blocks.
 #[derive(Default)]
 pub(super) struct BlockMutation;
 
-/// What may be changed about blocks.
+/// Mutations of blocks.
 #[Object]
 impl BlockMutation {
-    /// Block a user: the user starts no direct session with the caller, and writes nothing more in the one that there is. At most 1,000.
+    /// Block a user: the user can neither start a direct session with the caller, nor write in an existing direct session. At most 1,000.
     async fn block_user(&self, context: &Context<'_>, input: BlockUserInput) -> Result<Option<BlockUserPayload>> {
         let call = Use::of(context)?;
         let user = user_id(&input.user_id).or_field_error()?;
@@ -71,7 +71,7 @@ impl BlockMutation {
         Ok(Some(BlockUserPayload { user_id: input.user_id }))
     }
 
-    /// End a block. Where there is none, nothing changes.
+    /// End a block. Without a block, nothing changes.
     async fn unblock_user(&self, context: &Context<'_>, input: UnblockUserInput) -> Result<Option<UnblockUserPayload>> {
         let call = Use::of(context)?;
         let user = user_id(&input.user_id).or_field_error()?;
@@ -80,11 +80,11 @@ impl BlockMutation {
     }
 }
 
-/// What may be asked about blocks.
+/// Queries of blocks.
 #[derive(Default)]
 pub(super) struct BlockQuery;
 
-/// What may be asked about blocks.
+/// Queries of blocks.
 #[Object]
 impl BlockQuery {
     /// The users that the caller has blocked, in the order of their ids. At most 100 at a time, 50 by default.
@@ -92,7 +92,7 @@ impl BlockQuery {
     async fn blocks(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<BlockedUserConnection>> {
         let call = Use::of(context)?;

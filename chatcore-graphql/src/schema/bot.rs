@@ -1,4 +1,4 @@
-//! Bots, their commands and their tokens, and what may be asked and changed about them.
+//! Bots, their commands and their tokens, with their queries and mutations.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chatcore::{
@@ -14,7 +14,7 @@ use super::{
     user::User,
 };
 
-/// The command of a bot that a message invokes. The arguments stand in the text, behind the name.
+/// The command of a bot that a message invokes. The text of the message has the arguments after the name.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct MessageCommand {
     /// The name of the command.
@@ -35,7 +35,7 @@ impl From<&model::MessageCommand> for MessageCommand {
 struct SessionCommand {
     /// The name.
     name: String,
-    /// What it does.
+    /// The description of the command.
     description: String,
     /// The bot that offers it.
     bot: User,
@@ -44,9 +44,9 @@ struct SessionCommand {
 /// A bot, for the user who owns it.
 #[derive(Debug, Clone, SimpleObject)]
 struct Bot {
-    /// The user that the bot is.
+    /// The user of the bot.
     user: User,
-    /// When it was created.
+    /// The time of creation.
     created_at: DateTime,
 }
 
@@ -60,21 +60,21 @@ impl From<model::Bot> for Bot {
 /// A token of a bot, without the token itself.
 #[derive(Debug, Clone, SimpleObject)]
 struct BotToken {
-    /// Its id.
+    /// The id.
     id: ID,
     /// The id of the bot.
     bot_id: ID,
-    /// What the owner calls it.
+    /// The name that the owner gave to the token.
     name: String,
-    /// The ids of the sessions that it is for; null for all of the bot.
+    /// The ids of the sessions in the scope of the token; null for all sessions of the bot.
     sessions: Option<Vec<ID>>,
-    /// The names of the actions that it is for; null for all.
+    /// The names of the actions in the scope of the token; null for all actions.
     actions: Option<Vec<String>>,
-    /// When it was created.
+    /// The time of creation.
     created_at: DateTime,
-    /// When it ends; null for never.
+    /// The end of the token; null for no end.
     expires_at: Option<DateTime>,
-    /// When it was last shown, to within a minute; null for never.
+    /// The time of the last use, to within a minute; null for never.
     last_used_at: Option<DateTime>,
 }
 
@@ -94,7 +94,7 @@ impl From<model::BotToken> for BotToken {
 struct OfferedCommand {
     /// 1 to 32 of the characters `a` to `z`, `0` to `9`, `_` and `-`.
     name: String,
-    /// What it does: one line of 1 to 100 characters.
+    /// The description of the command: one line of 1 to 100 characters.
     description: String,
 }
 
@@ -117,13 +117,13 @@ struct DeleteBotInput {
 struct CreateBotTokenInput {
     /// The bot.
     bot_id: ID,
-    /// What the owner calls it: one line of 1 to 100 characters.
+    /// The name of the token: one line of 1 to 100 characters.
     name: String,
-    /// The sessions that it is for: 1 to 100; all of the bot where not given.
+    /// The sessions in the scope of the token: 1 to 100; all sessions of the bot where not given.
     sessions: Option<Vec<ID>>,
-    /// The names of the actions that it is for, as `SEND` or `VIEW`; all where not given.
+    /// The names of the actions in the scope of the token, such as `SEND` or `VIEW`; all actions where not given.
     actions: Option<Vec<String>>,
-    /// When it ends; never where not given.
+    /// The end of the token; no end where not given.
     expires_at: Option<DateTime>,
 }
 
@@ -150,11 +150,11 @@ struct InvokeCommandInput {
     session_id: ID,
     /// The name of the command, without a slash.
     name: String,
-    /// The text behind the name; none where not given. With the name it has at most 8,000 characters by default.
+    /// The text after the name; empty where not given. The name and the text together have at most 8,000 characters by default.
     arguments: Option<String>,
-    /// The bot; it has to be given where several bots in the session have the command.
+    /// The bot; required where several bots in the session have the command.
     bot_id: Option<ID>,
-    /// The sender's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and session.
+    /// The sender's idempotency key for the message: 1 to 128 characters, unique per user and session.
     client_id: Option<String>,
 }
 
@@ -168,7 +168,7 @@ struct CreateBotPayload {
 /// The bot that was deleted.
 #[derive(SimpleObject)]
 struct DeleteBotPayload {
-    /// The id that the bot had.
+    /// The id of the bot.
     bot_id: ID,
 }
 
@@ -177,7 +177,7 @@ struct DeleteBotPayload {
 struct CreateBotTokenPayload {
     /// The token, without its text.
     token: BotToken,
-    /// Its text. It is in this answer and nowhere else.
+    /// The text of the token. Only this answer contains the text.
     secret: String,
 }
 
@@ -195,7 +195,7 @@ struct SetCommandsPayload {
     commands: Vec<OfferedCommand>,
 }
 
-/// The message that was sent, now or by the first of several tries.
+/// The message that was sent, by this call or by an earlier attempt.
 #[derive(SimpleObject)]
 struct InvokeCommandPayload {
     /// The message.
@@ -226,21 +226,22 @@ impl CreateBotTokenInput {
     }
 }
 
-/// What may be changed about bots.
+/// Mutations of bots.
 #[derive(Default)]
 pub(super) struct BotMutation;
 
-/// What may be changed about bots.
+/// Mutations of bots.
 #[Object]
 impl BotMutation {
-    /// Create a bot, which the caller owns. It comes into sessions as any user does. A user has at most 20 bots.
+    /// Create a bot, which the caller owns. A bot joins sessions like any user. A user has at most 20 bots.
     async fn create_bot(&self, context: &Context<'_>, input: CreateBotInput) -> Result<Option<CreateBotPayload>> {
         let call = Use::of(context)?;
         let bot = call.chat.create_bot(call.principal, &input.name).await.or_field_error()?;
         Ok(Some(CreateBotPayload { bot: bot.into() }))
     }
 
-    /// Delete a bot of the caller's. Its tokens end at once, it leaves all sessions, and its commands are gone. Its messages stay.
+    /// Delete a bot of the caller. The tokens of the bot end at once, the bot leaves all sessions, and the commands are removed. The
+    /// messages of the bot stay.
     async fn delete_bot(&self, context: &Context<'_>, input: DeleteBotInput) -> Result<Option<DeleteBotPayload>> {
         let call = Use::of(context)?;
         let bot = bot_id(&input.bot_id).or_field_error()?;
@@ -248,8 +249,8 @@ impl BotMutation {
         Ok(Some(DeleteBotPayload { bot_id: input.bot_id }))
     }
 
-    /// Create a token of a bot of the caller's. With `sessions` or `actions` it is good for these only. A bot has at most 10 tokens; those that
-    /// are over make room for new ones.
+    /// Create a token of a bot of the caller. `sessions` and `actions` limit the scope of the token. A bot has at most 10 tokens; expired
+    /// tokens make room for new tokens.
     async fn create_bot_token(
         &self,
         context: &Context<'_>,
@@ -263,7 +264,7 @@ impl BotMutation {
         Ok(Some(CreateBotTokenPayload { token: token.into(), secret: secret.as_str().to_owned() }))
     }
 
-    /// Revoke a token of a bot of the caller's. It is refused from now on, and its streams and sockets end.
+    /// Revoke a token of a bot of the caller. The server refuses the token from now on, and the streams and sockets of the token end.
     async fn revoke_bot_token(
         &self,
         context: &Context<'_>,
@@ -289,7 +290,7 @@ impl BotMutation {
     }
 
     /// Invoke a command of a bot: send a message with the text `/name arguments` that names the command. For everybody in the session but
-    /// viewers. Where several bots have the command and the call names none, the error `COMMAND_AMBIGUOUS` says which.
+    /// viewers. If several bots have the command and the call names no bot, the error `COMMAND_AMBIGUOUS` names the bots.
     async fn invoke_command(
         &self,
         context: &Context<'_>,
@@ -311,11 +312,11 @@ impl BotMutation {
     }
 }
 
-/// What may be asked about bots.
+/// Queries of bots.
 #[derive(Default)]
 pub(super) struct BotQuery;
 
-/// What may be asked about bots.
+/// Queries of bots.
 #[Object]
 impl BotQuery {
     /// The caller's bots, the oldest first; at most 20.
@@ -326,7 +327,7 @@ impl BotQuery {
         Ok(Some(found.into_iter().map(Bot::from).collect()))
     }
 
-    /// The tokens of a bot of the caller's, the oldest first; at most 10.
+    /// The tokens of a bot of the caller, the oldest first; at most 10.
     #[graphql(complexity = "MAX_BOT_TOKENS.saturating_mul(child_complexity).saturating_add(1)")]
     async fn bot_tokens(
         &self,

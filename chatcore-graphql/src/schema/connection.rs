@@ -43,31 +43,31 @@ pub(super) fn listed(first: Option<i32>, last: Option<i32>, each: usize) -> usiz
     count.saturating_mul(each).saturating_add(1)
 }
 
-/// How many there are in all.
+/// The total number of entries.
 #[derive(SimpleObject)]
 pub(super) struct Total {
-    /// How many there are in all.
+    /// The total number of entries.
     total_count: Long,
 }
 
-/// How many there are in all, where that is known.
+/// The total number of entries, where the number is known.
 #[derive(SimpleObject)]
 pub(super) struct KnownTotal {
-    /// How many there are in all; null for a search in the order `NEWEST`, which does not look at all of them.
+    /// The total number of entries; null for a search in the order `NEWEST`, which does not read all entries.
     total_count: Option<Long>,
 }
 
 /// The end of a log.
 #[derive(SimpleObject)]
 pub(super) struct Head {
-    /// The last position of the log: with the last event at it there are no more.
+    /// The last position of the log. No event follows the event at this position.
     head: Long,
 }
 
-/// What the caller knows of a mention.
+/// The caller's state of a mention.
 #[derive(SimpleObject)]
 pub(super) struct MentionMark {
-    /// Whether the caller has not read the message: it stands after the session's `readUpto`.
+    /// Whether the message is unread: the position of the message is after the session's `readUpto`.
     is_unread: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What subscriptions bring.
+//! The deliveries of subscriptions.
 
 use std::sync::Arc;
 
@@ -31,59 +31,59 @@ use super::{
     user::User,
 };
 
-/// From now on come the events of a session that stand after a position.
+/// The start of a subscription to a session: the events after a position follow.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct Subscribed {
     /// The session.
     session_id: ID,
-    /// The position: the first event that follows is the one after it.
+    /// The position. The first event that follows is the event after this position.
     after: Long,
     /// The position with its epoch.
     cursor: String,
 }
 
-/// The caller is in more sessions than one subscription has room for. It has those named in `after`, and of the others the most
-/// recently active ones.
+/// The caller is in more sessions than the limit of one subscription. The subscription has the sessions in `after`, and the most recently
+/// active of the other sessions.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct SessionsLeftOut {
-    /// How many sessions this subscription does not have.
+    /// The number of sessions that this subscription leaves out.
     sessions: Long,
 }
 
-/// Somebody started or stopped typing. It is not in the log.
+/// A user started or stopped typing. This signal is not in the log.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct Typing {
     /// The session.
     session_id: ID,
-    /// Who.
+    /// The user.
     user: User,
-    /// Whether they type.
+    /// Whether the user types.
     is_typing: bool,
-    /// When the typing ends where nothing more is heard of it; null for stopped.
+    /// The end of the typing without a further signal; null for stopped.
     until: Option<DateTime>,
 }
 
-/// A user comes or goes, or says something else of being there. It is not in the log.
+/// The presence of a user changed. This signal is not in the log.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct PresenceChanged {
     /// A session that the user is in.
     session_id: ID,
-    /// The user, and whether the user is there.
+    /// The presence of the user.
     presence: Presence,
 }
 
-/// One session cannot be followed; the others go on.
+/// The subscription to one session ended; the other sessions continue.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct SubscriptionEnded {
     /// The session.
     session_id: ID,
-    /// Why: a stable code, as in the `extensions` of an error.
+    /// The reason: a stable code, as in the `extensions` of an error.
     code: String,
-    /// Why, in words.
+    /// The reason, as a text.
     detail: String,
 }
 
-/// What a subscription brings: an event, a signal, or something about the subscription itself.
+/// A delivery of a subscription: an event, a signal, or a notification about the subscription itself.
 #[derive(Debug, Clone, Union)]
 pub(super) enum Delivery {
     Subscribed(Subscribed),

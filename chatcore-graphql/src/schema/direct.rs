@@ -1,4 +1,4 @@
-//! Sessions that are found by their users.
+//! Direct sessions and groups, which the chat finds by their users.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
@@ -36,14 +36,15 @@ struct StartGroupPayload {
     session: Session,
 }
 
-/// What may be started.
+/// Mutations of direct sessions and groups.
 #[derive(Default)]
 pub(super) struct DirectMutation;
 
-/// What may be started.
+/// Mutations of direct sessions and groups.
 #[Object]
 impl DirectMutation {
-    /// Find the direct session of the caller and another user, or make it. A pair of users has one, and either user can start it.
+    /// Find or create the direct session of the caller and another user. A pair of users has one direct session, and either user can start
+    /// the session.
     async fn start_direct(&self, context: &Context<'_>, input: StartDirectInput) -> Result<Option<StartDirectPayload>> {
         let call = Use::of(context)?;
         let user = named_user(&input.user_id).or_field_error()?;
@@ -51,8 +52,8 @@ impl DirectMutation {
         Ok(Some(StartDirectPayload { session: Session::whole(started.session, call.loads()) }))
     }
 
-    /// Find the group of the caller and other users, or make it: an `INVITE_ONLY` session that has exactly these users. Once a user comes
-    /// or goes, it is no longer the session of these users.
+    /// Find or create the group of the caller and other users: an `INVITE_ONLY` session that has exactly these users. After a join or a
+    /// leave, the session is no longer the group of these users.
     async fn start_group(&self, context: &Context<'_>, input: StartGroupInput) -> Result<Option<StartGroupPayload>> {
         let call = Use::of(context)?;
         let users = named_users("user_ids", &input.user_ids).or_field_error()?;

@@ -53,17 +53,17 @@ macro_rules! events {
                 Long(self.view.event.seq)
             }
 
-            /// The position with its epoch: what to continue after.
+            /// The position with its epoch: the cursor after which to continue.
             async fn cursor(&self) -> String {
                 self.view.event.cursor().to_string()
             }
 
-            /// When it happened.
+            /// The time of the event.
             async fn created_at(&self) -> DateTime {
                 DateTime(self.view.event.created_at)
             }
 
-            /// Who did it.
+            /// The user who caused the event.
             async fn actor(&self) -> User {
                 User(self.view.actor.clone())
             }
@@ -74,40 +74,40 @@ macro_rules! events {
 }
 
 events! {
-    /// The session was made; the actor is its owner and first participant.
+    /// The session was created; the actor is the owner and first participant.
     SessionCreated { session: model::Session, participant_id: ParticipantId } => {
-        /// What it was called.
+        /// The title at creation.
         async fn title(&self) -> &str {
             &self.session.title
         }
 
-        /// What it was about.
+        /// The description at creation.
         async fn description(&self) -> Option<&str> {
             self.session.description.as_deref()
         }
 
-        /// Who might come in.
+        /// The type at creation.
         async fn session_type(&self) -> SessionType {
             self.session.session_type.into()
         }
 
-        /// How many might be in it.
+        /// The maximum number of participants at creation.
         async fn max_participants(&self) -> u32 {
             self.session.max_participants
         }
 
-        /// The part of the history that participants were to see.
+        /// The part of the history that participants see, at creation.
         async fn history_visibility(&self) -> HistoryVisibility {
             self.session.settings.history_visibility.into()
         }
 
-        /// Data of the host's or the client's own; null where there were none.
+        /// Custom data of the host or the client; null without data.
         #[graphql(complexity = 20)]
         async fn metadata(&self) -> Option<JsonObject> {
             self.session.settings.metadata.clone().map(JsonObject)
         }
 
-        /// Whether its users see each other's receipts.
+        /// Whether the users of the session see each other's receipts.
         async fn receipts(&self) -> bool {
             self.session.settings.receipts
         }
@@ -120,7 +120,7 @@ events! {
 
     /// Settings changed.
     SessionUpdated { changes: SessionChanges } => {
-        /// Which settings.
+        /// The changed settings.
         async fn changed(&self) -> Vec<SessionSetting> {
             let SessionChanges {
                 title,
@@ -152,7 +152,7 @@ events! {
             named.into_iter().filter_map(|(changed, setting)| changed.then_some(setting)).collect()
         }
 
-        /// What they are now.
+        /// The new values of the changed settings.
         async fn changes(&self) -> Changes {
             let SessionChanges {
                 title,
@@ -184,14 +184,14 @@ events! {
         }
     }
 
-    /// The actor created an invite. No event has its code.
+    /// The actor created an invite. No event contains the code.
     InviteCreated { invite_id: InviteId, role: model::ParticipantRole } => {
         /// The id of the invite.
         async fn invite_id(&self) -> ID {
             ID(self.invite_id.to_string())
         }
 
-        /// The role of users who join by it.
+        /// The role of users who join by the invite.
         async fn role(&self) -> ParticipantRole {
             self.role.into()
         }
@@ -205,39 +205,39 @@ events! {
         }
     }
 
-    /// The actor added an emoji of the session's own, or gave one another address.
+    /// The actor added a custom emoji to the session, or changed the address of a custom emoji.
     EmojiAdded { emoji: model::SessionEmoji } => {
-        /// Its name, without colons.
+        /// The name of the emoji, without colons.
         async fn name(&self) -> &str {
             self.emoji.name.as_str()
         }
 
-        /// Where its picture is.
+        /// The address of the picture.
         async fn url(&self) -> Option<&str> {
             self.emoji.url.as_deref()
         }
     }
 
-    /// The actor removed an emoji of the session's own. Reactions with it stay.
+    /// The actor removed a custom emoji of the session. Reactions with it stay.
     EmojiRemoved { name: model::EmojiName } => {
-        /// Its name, without colons.
+        /// The name of the emoji, without colons.
         async fn name(&self) -> &str {
             self.name.as_str()
         }
     }
 
-    /// The actor asked to be let in.
+    /// The actor requested to join.
     JoinRequested {} => {}
 
-    /// The actor declined a user's request to join, or withdrew their own.
+    /// The actor declined a user's request to join, or withdrew the actor's own request.
     JoinRequestClosed {} => {
-        /// The user who had asked.
+        /// The user of the request.
         async fn user(&self) -> User {
             subject(&self.view)
         }
     }
 
-    /// The actor created, changed or deleted a webhook. So the participants know that events are sent to another system.
+    /// The actor created, changed or deleted a webhook. The event tells the participants that another system receives events.
     WebhookChanged { webhook_id: WebhookId } => {
         /// The id of the webhook.
         async fn webhook_id(&self) -> ID {
@@ -245,10 +245,10 @@ events! {
         }
     }
 
-    /// The session was deleted; nothing follows, unless it is restored.
+    /// The session was deleted. No event follows, except after a restoration.
     SessionDeleted {} => {}
 
-    /// The session was archived: it can be read, and nothing in it changes.
+    /// The session was archived: users can read the session, and nothing in the session changes.
     SessionArchived {} => {}
 
     /// The session is no longer archived.
@@ -257,72 +257,72 @@ events! {
     /// The deleted session was restored.
     SessionRestored {} => {}
 
-    /// The actor came by themselves.
+    /// The actor joined the session.
     ParticipantJoined { participant_id: ParticipantId, role: model::ParticipantRole } => {
-        /// The id of their membership.
+        /// The id of the membership.
         async fn participant_id(&self) -> ID {
             ID(self.participant_id.to_string())
         }
 
-        /// As what.
+        /// The role.
         async fn role(&self) -> ParticipantRole {
             self.role.into()
         }
     }
 
-    /// The actor brought somebody in.
+    /// The actor added a user to the session.
     ParticipantAdded { participant_id: ParticipantId, role: model::ParticipantRole } => {
-        /// Whom.
+        /// The affected user.
         async fn user(&self) -> User {
             subject(&self.view)
         }
 
-        /// The id of their membership.
+        /// The id of the membership.
         async fn participant_id(&self) -> ID {
             ID(self.participant_id.to_string())
         }
 
-        /// As what.
+        /// The role.
         async fn role(&self) -> ParticipantRole {
             self.role.into()
         }
     }
 
-    /// The actor went.
+    /// The actor left the session.
     ParticipantLeft {} => {}
 
-    /// The actor took somebody out.
+    /// The actor removed a user from the session.
     ParticipantRemoved { reason: model::RemovalReason } => {
-        /// Whom.
+        /// The affected user.
         async fn user(&self) -> User {
             subject(&self.view)
         }
 
-        /// Why.
+        /// The reason.
         async fn reason(&self) -> RemovalReason {
             self.reason.into()
         }
     }
 
-    /// The actor gave somebody another role.
+    /// The actor changed the role of a user.
     ParticipantRoleChanged { previous: model::ParticipantRole, role: model::ParticipantRole } => {
-        /// Whom.
+        /// The affected user.
         async fn user(&self) -> User {
             subject(&self.view)
         }
 
-        /// What they were.
+        /// The previous role.
         async fn previous_role(&self) -> ParticipantRole {
             self.previous.into()
         }
 
-        /// What they are now.
+        /// The new role.
         async fn role(&self) -> ParticipantRole {
             self.role.into()
         }
     }
 
-    /// The actor banned a user from the session. A participant is out of it.
+    /// The actor banned a user from the session. The ban removes a participant from the session.
     ParticipantBanned { term: model::Term, was_active: bool } => {
         /// The banned user.
         async fn user(&self) -> User {
@@ -376,14 +376,14 @@ events! {
             subject(&self.view)
         }
 
-        /// The metadata as they are now; null where there are none.
+        /// The current metadata; null without metadata.
         #[graphql(complexity = 20)]
         async fn metadata(&self) -> Option<JsonObject> {
             self.view.metadata().cloned().map(JsonObject)
         }
     }
 
-    /// The actor, who was the owner and is an admin now, made a participant the owner.
+    /// The actor transferred the ownership to a participant, and became an admin.
     OwnershipTransferred { previous: model::ParticipantRole } => {
         /// The new owner.
         async fn user(&self) -> User {
@@ -396,14 +396,14 @@ events! {
         }
     }
 
-    /// The actor said something.
+    /// The actor sent a message.
     MessageSent { message: Message, client_id: Option<model::ClientId> } => {
-        /// What.
+        /// The message.
         async fn message(&self) -> &Message {
             &self.message
         }
 
-        /// The sender's own name for it.
+        /// The sender's idempotency key for the message.
         async fn client_id(&self) -> Option<&str> {
             self.client_id.as_ref().map(model::ClientId::as_str)
         }
@@ -416,20 +416,20 @@ events! {
             ID(self.message_id.to_string())
         }
 
-        /// The message as it is now; null where the caller does not see it.
+        /// The current message; null where the caller does not see the message.
         async fn message(&self) -> Option<&Message> {
             self.message.as_ref()
         }
     }
 
-    /// The writing of a streamed message ended: it is complete or failed. The actor is its author.
+    /// The writing of a streamed message ended: it is complete or failed. The actor is the author of the message.
     MessageFinished { message_id: MessageId, message: Option<Message> } => {
         /// The id of the message.
         async fn message_id(&self) -> ID {
             ID(self.message_id.to_string())
         }
 
-        /// The message as it is now; null where the caller does not see it.
+        /// The current message; null where the caller does not see the message.
         async fn message(&self) -> Option<&Message> {
             self.message.as_ref()
         }
@@ -442,7 +442,7 @@ events! {
             self.messages.iter().map(|id| ID(id.to_string())).collect()
         }
 
-        /// The id of the user who deleted them; null where their lifetime had ended.
+        /// The id of the user who deleted the messages; null where the lifetime of the messages had ended.
         async fn deleted_by(&self) -> Option<ID> {
             self.deleted_by.as_ref().map(|user| ID(user.to_string()))
         }
@@ -476,13 +476,13 @@ events! {
             self.emoji.as_str()
         }
 
-        /// How many users have reacted with the emoji now.
+        /// The number of users who have reacted with the emoji now.
         async fn count(&self) -> Long {
             Long(self.count)
         }
     }
 
-    /// The actor took a reaction back.
+    /// The actor removed a reaction.
     ReactionRemoved { message_id: MessageId, emoji: Emoji, count: u64 } => {
         /// The id of the message.
         async fn message_id(&self) -> ID {
@@ -494,7 +494,7 @@ events! {
             self.emoji.as_str()
         }
 
-        /// How many users have reacted with the emoji now.
+        /// The number of users who have reacted with the emoji now.
         async fn count(&self) -> Long {
             Long(self.count)
         }

@@ -34,7 +34,7 @@ impl Origin {
         ID(self.0.author.to_string())
     }
 
-    /// When it was sent.
+    /// The time at which the original message was sent.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.sent_at)
     }
@@ -45,24 +45,24 @@ impl Origin {
 struct ForwardMessageInput {
     /// The message.
     message_id: ID,
-    /// The session into which it is forwarded.
+    /// The session into which the message is forwarded.
     to: ID,
-    /// The sender's own name for the copy, which makes a retry safe, as for a message that is sent.
+    /// The sender's idempotency key for the copy, as for a message that is sent.
     client_id: Option<String>,
 }
 
-/// The copy of the message, made now or by the first of several tries.
+/// The copy of the message, created by this call or by an earlier attempt.
 #[derive(SimpleObject)]
 struct ForwardMessagePayload {
     /// The copy.
     message: Message,
 }
 
-/// What may be changed by forwarding.
+/// The mutation of forwarding.
 #[derive(Default)]
 pub(super) struct ForwardMutation;
 
-/// What may be changed by forwarding.
+/// The mutation of forwarding.
 #[Object]
 impl ForwardMutation {
     /// Forward a message into a session. For everybody who may view the message and send in the session. The copy names the author and the

@@ -1,4 +1,4 @@
-//! Messages that wait for approval, and what may be asked and changed about them.
+//! Held messages, with their queries and mutations.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chatcore::{
@@ -24,12 +24,12 @@ pub(super) struct HeldMessage(pub(super) model::HeldMessage);
 /// A message that waits for approval.
 #[Object]
 impl HeldMessage {
-    /// Its id until it is sent. The message has another one.
+    /// The id while the message is held. The sent message has another id.
     async fn id(&self) -> ID {
         ID(self.0.id.to_string())
     }
 
-    /// The session that it is for.
+    /// The session of the message.
     async fn session_id(&self) -> ID {
         ID(self.0.session_id.to_string())
     }
@@ -49,62 +49,62 @@ impl HeldMessage {
         self.0.body.message_type.into()
     }
 
-    /// The text; null where it is encrypted.
+    /// The text; null for an encrypted message.
     #[graphql(complexity = "child_complexity + 40")]
     async fn content(&self) -> Option<&str> {
         text(&self.0.body.content)
     }
 
-    /// The ciphertext; null where it is text.
+    /// The ciphertext; null for a text.
     #[graphql(complexity = "child_complexity + 40")]
     async fn encrypted_content(&self) -> Option<EncryptedContent> {
         ciphertext(&self.0.body.content)
     }
 
-    /// The id of the message that it answers; null where it answers none.
+    /// The id of the message that this message answers; null for a message that answers none.
     async fn reply_to(&self) -> Option<ID> {
         self.0.reply_to.map(|id| ID(id.to_string()))
     }
 
-    /// The ids of further users that it mentions, besides the users named in its text.
+    /// The ids of further mentioned users, besides the users named in the text.
     #[graphql(complexity = 10)]
     async fn mentions(&self) -> Vec<ID> {
         self.0.mentions.iter().map(|user| ID(user.to_string())).collect()
     }
 
-    /// Whether it mentions everybody besides the words of its text.
+    /// Whether the message mentions everybody, also without `@all` in the text.
     async fn mentions_everybody(&self) -> bool {
         self.0.mentions_everybody
     }
 
-    /// The files that it refers to.
+    /// The files that the message refers to.
     #[graphql(complexity = "10 * child_complexity + 1")]
     async fn attachments(&self) -> Vec<Attachment> {
         self.0.body.attachments.iter().map(Attachment::from).collect()
     }
 
-    /// Data of the host's or the client's own; null where there are none.
+    /// Custom data of the host or the client; null where there are none.
     #[graphql(complexity = 20)]
     async fn metadata(&self) -> Option<JsonObject> {
         self.0.body.metadata.clone().map(JsonObject)
     }
 
-    /// Where it comes from, where it was forwarded; otherwise null.
+    /// The origin of a forwarded message; otherwise null.
     async fn forwarded_from(&self) -> Option<Origin> {
         self.0.body.origin.clone().map(Origin)
     }
 
-    /// The command of a bot that it invokes; otherwise null.
+    /// The command of a bot that the message invokes; otherwise null.
     async fn command(&self) -> Option<MessageCommand> {
         self.0.body.command.as_ref().map(MessageCommand::from)
     }
 
-    /// Why it waits; null where the policy gives no reason.
+    /// The reason of the policy; null where the policy gives no reason.
     async fn reason(&self) -> Option<&str> {
         self.0.reason.as_deref()
     }
 
-    /// Since when it waits.
+    /// The time at which the policy held the message.
     async fn held_at(&self) -> DateTime {
         DateTime(self.0.held_at)
     }
@@ -140,7 +140,7 @@ struct ApproveMessagePayload {
 struct RejectMessagePayload {
     /// The session.
     session_id: ID,
-    /// The id that it had.
+    /// The id of the held message.
     held_id: ID,
 }
 
@@ -148,14 +148,14 @@ fn held_id(id: &ID) -> chatcore::Result<HeldId> {
     id.parse().map_err(|_| Error::malformed("held_id", "the id of a held message is a UUID"))
 }
 
-/// What may be changed about messages that wait for approval.
+/// Mutations of held messages.
 #[derive(Default)]
 pub(super) struct HeldMutation;
 
-/// What may be changed about messages that wait for approval.
+/// Mutations of held messages.
 #[Object]
 impl HeldMutation {
-    /// Approve a held message: it is sent in the name of its author, at the time of the approval. For owners and admins.
+    /// Approve a held message: the server sends the message in the name of its author, at the time of the approval. For owners and admins.
     async fn approve_message(
         &self,
         context: &Context<'_>,
@@ -168,7 +168,7 @@ impl HeldMutation {
         Ok(Some(ApproveMessagePayload { message: Message { message, loads: call.loads() } }))
     }
 
-    /// Reject a held message: it is removed, and never sent. For owners and admins.
+    /// Reject a held message: the server removes the message, and never sends the message. For owners and admins.
     async fn reject_message(
         &self,
         context: &Context<'_>,
@@ -182,11 +182,11 @@ impl HeldMutation {
     }
 }
 
-/// What may be asked about messages that wait for approval.
+/// Queries of held messages.
 #[derive(Default)]
 pub(super) struct HeldQuery;
 
-/// What may be asked about messages that wait for approval.
+/// Queries of held messages.
 #[Object]
 impl HeldQuery {
     /// The messages of a session that wait for approval, the oldest first, without the caller's own. For owners and admins. At most 100 at a time, 50 by default.
@@ -195,7 +195,7 @@ impl HeldQuery {
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<HeldMessageConnection>> {
         let call = Use::of(context)?;

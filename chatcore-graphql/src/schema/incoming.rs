@@ -1,4 +1,4 @@
-//! Incoming webhooks, and what may be asked and changed about them.
+//! Incoming webhooks, with their queries and mutations.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use chatcore::{
@@ -27,7 +27,7 @@ struct IncomingWebhook(model::IncomingWebhook);
 /// An incoming webhook of a session, without its token.
 #[Object]
 impl IncomingWebhook {
-    /// The id. Nobody can post by it.
+    /// The id. The id alone does not allow posts.
     async fn id(&self) -> ID {
         ID(self.0.id.to_string())
     }
@@ -37,7 +37,7 @@ impl IncomingWebhook {
         ID(self.0.session_id.to_string())
     }
 
-    /// The name of the author of its messages.
+    /// The author name of the webhook's messages.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -47,22 +47,22 @@ impl IncomingWebhook {
         self.0.avatar_url.as_deref()
     }
 
-    /// The id that its messages have as the id of the sender. No user has it.
+    /// The sender id of the messages of the webhook. No user has this id.
     async fn author_id(&self) -> ID {
         ID(self.0.id.author().to_string())
     }
 
-    /// The user who created it.
+    /// The user who created the webhook.
     async fn created_by(&self) -> User {
         User(self.0.created_by.clone())
     }
 
-    /// When it was created.
+    /// The time of creation.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
-    /// When it last posted a message, up to a minute late; null for never.
+    /// The time of the last posted message, up to a minute late; null for never.
     async fn last_used_at(&self) -> Option<DateTime> {
         self.0.last_used_at.map(DateTime)
     }
@@ -75,13 +75,13 @@ struct CreatedIncomingWebhook(model::CreatedIncomingWebhook);
 /// A new incoming webhook with its token.
 #[Object]
 impl CreatedIncomingWebhook {
-    /// The token to post with: `chook_` and 43 characters. No other answer shows it.
+    /// The token for posts: `chook_` and 43 characters. Only this answer contains the token.
     async fn token(&self) -> &str {
         self.0.token.as_str()
     }
 
-    /// Where to post over REST without a header, below the base of the REST operations: `/hooks/` and the token. Paths are logged on their
-    /// way, so `/hooks` with the token as bearer token is better.
+    /// The path for posts over REST without a header, below the base of the REST operations: `/hooks/` and the token. Proxies log paths, so
+    /// `/hooks` with the token as bearer token is better.
     async fn path(&self) -> String {
         self.0.token.path()
     }
@@ -97,20 +97,20 @@ impl CreatedIncomingWebhook {
 struct CreateIncomingWebhookInput {
     /// The session.
     session_id: ID,
-    /// The name of the author of its messages: a line of 1 to 100 characters. It need not be unique.
+    /// The author name of the webhook's messages: a line of 1 to 100 characters. The name need not be unique.
     name: String,
     /// The address of the author's picture: `https://…`, at most 2,048 characters.
     avatar_url: Option<String>,
 }
 
-/// Changes of an incoming webhook. What is not given stays as it is.
+/// Changes of an incoming webhook. An omitted field does not change.
 #[derive(InputObject)]
 struct UpdateIncomingWebhookInput {
     /// The session.
     session_id: ID,
     /// The webhook.
     webhook_id: ID,
-    /// The name of the author of its messages: a line of 1 to 100 characters. All of its messages have it from now on.
+    /// The author name of the webhook's messages: a line of 1 to 100 characters. The new name applies to all messages of the webhook.
     name: MaybeUndefined<String>,
     /// The address of the author's picture: `https://…`, at most 2,048 characters; null removes it.
     avatar_url: MaybeUndefined<String>,
@@ -136,7 +136,7 @@ struct PostToIncomingWebhookInput {
     encrypted_content: Option<EncryptedContent>,
     /// The speaker; `USER` where not given.
     role: Option<SpeakerRole>,
-    /// A name for the message, which makes a retry safe: 1 to 128 characters, unique for each webhook.
+    /// An idempotency key for the message: 1 to 128 characters, unique for each webhook.
     client_id: Option<String>,
 }
 
@@ -163,28 +163,28 @@ struct DeleteIncomingWebhookPayload {
     webhook_id: ID,
 }
 
-/// The message that was posted. Its poster may not ask for more.
+/// The message that was posted. The poster cannot query other fields of the message.
 #[derive(SimpleObject)]
 struct PostToIncomingWebhookPayload {
     /// The session.
     session_id: ID,
     /// The id of the message.
     message_id: ID,
-    /// Its position in the session's log.
+    /// The position of the message in the session's log.
     seq: Long,
-    /// When it was sent.
+    /// The time at which the message was sent.
     created_at: DateTime,
 }
 
-/// What may be changed about incoming webhooks.
+/// Mutations of incoming webhooks.
 #[derive(Default)]
 pub(super) struct IncomingMutation;
 
-/// What may be changed about incoming webhooks.
+/// Mutations of incoming webhooks.
 #[Object]
 impl IncomingMutation {
-    /// Create an incoming webhook, by whose token programs can post messages into a session. For owners and admins. A session has at most 10
-    /// incoming webhooks.
+    /// Create an incoming webhook. Programs with the token of the webhook can post messages into the session. For owners and admins. A
+    /// session has at most 10 incoming webhooks.
     async fn create_incoming_webhook(
         &self,
         context: &Context<'_>,
@@ -198,7 +198,7 @@ impl IncomingMutation {
         Ok(Some(CreateIncomingWebhookPayload { created_incoming_webhook: CreatedIncomingWebhook(created) }))
     }
 
-    /// Change an incoming webhook. For owners and admins. All of its messages have the new name and picture.
+    /// Change an incoming webhook. For owners and admins. All messages of the webhook have the new name and picture.
     async fn update_incoming_webhook(
         &self,
         context: &Context<'_>,
@@ -220,7 +220,7 @@ impl IncomingMutation {
         Ok(Some(UpdateIncomingWebhookPayload { incoming_webhook: IncomingWebhook(changed) }))
     }
 
-    /// Delete an incoming webhook: nothing is posted by it any more. For owners and admins. Its messages stay.
+    /// Delete an incoming webhook: the token accepts no further post. For owners and admins. The messages of the webhook stay.
     async fn delete_incoming_webhook(
         &self,
         context: &Context<'_>,
@@ -233,9 +233,9 @@ impl IncomingMutation {
         Ok(Some(DeleteIncomingWebhookPayload { session_id: input.session_id, webhook_id: input.webhook_id }))
     }
 
-    /// Post a message by an incoming webhook, which is the author of the message. For the holder of the webhook's token, who needs no other
-    /// one. A token that is wrong, or whose webhook or session was deleted, is `WEBHOOK_NOT_FOUND`. A retry with the same client id and content
-    /// gives the first result again.
+    /// Post a message by an incoming webhook, which is the author of the message. For the holder of the webhook's token; no other token is
+    /// needed. The answer for a wrong token, and for the token of a deleted webhook or session, is `WEBHOOK_NOT_FOUND`. A retry with the
+    /// same client id and content gives the first result again.
     async fn post_to_incoming_webhook(
         &self,
         context: &Context<'_>,
@@ -256,14 +256,14 @@ impl IncomingMutation {
     }
 }
 
-/// What may be asked about incoming webhooks.
+/// Queries of incoming webhooks.
 #[derive(Default)]
 pub(super) struct IncomingQuery;
 
-/// What may be asked about incoming webhooks.
+/// Queries of incoming webhooks.
 #[Object]
 impl IncomingQuery {
-    /// The incoming webhooks of a session in the order in which they were created, without their tokens. For owners and admins.
+    /// The incoming webhooks of a session in the order of creation, without their tokens. For owners and admins.
     #[graphql(complexity = "child_complexity.saturating_mul(MAX_INCOMING_WEBHOOKS)")]
     async fn incoming_webhooks(
         &self,

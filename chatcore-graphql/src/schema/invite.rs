@@ -1,4 +1,4 @@
-//! Invites into sessions, and what may be asked and changed about them.
+//! Invites into sessions, with their queries and mutations.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chatcore::{
@@ -23,7 +23,7 @@ pub(super) struct Invite(pub(super) model::Invite);
 /// An invite into a session, without its code.
 #[Object]
 impl Invite {
-    /// The id. Nobody can join by it.
+    /// The id. The id alone does not allow a join.
     async fn id(&self) -> ID {
         ID(self.0.id.to_string())
     }
@@ -33,37 +33,37 @@ impl Invite {
         ID(self.0.session_id.to_string())
     }
 
-    /// The role of users who join by it.
+    /// The role of users who join by the invite.
     async fn role(&self) -> ParticipantRole {
         self.0.role.into()
     }
 
-    /// The user who created it.
+    /// The user who created the invite.
     async fn created_by(&self) -> User {
         User(self.0.created_by.clone())
     }
 
-    /// When it was created.
+    /// The time of creation.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
-    /// When it ends.
+    /// The time at which the invite expires.
     async fn expires_at(&self) -> DateTime {
         DateTime(self.0.expires_at)
     }
 
-    /// How many users can join by it in all; null for no limit.
+    /// The maximum number of users who join by the invite; null for no limit.
     async fn max_uses(&self) -> Option<u32> {
         self.0.max_uses
     }
 
-    /// How many users have joined by it, or have asked to.
+    /// The number of users who have joined by the invite, or have requested to join.
     async fn uses(&self) -> u32 {
         self.0.uses
     }
 
-    /// Whether its holders have to ask first.
+    /// Whether a holder of the code must request to join.
     async fn needs_approval(&self) -> bool {
         self.0.needs_approval
     }
@@ -76,7 +76,7 @@ struct CreatedInvite(model::CreatedInvite);
 /// A new invite with its code.
 #[Object]
 impl CreatedInvite {
-    /// The code to join with. No other answer shows it.
+    /// The code of the invite. Only this answer contains the code.
     async fn code(&self) -> &str {
         self.0.code.as_str()
     }
@@ -99,22 +99,22 @@ impl InvitePreview {
         ID(self.0.session_id.to_string())
     }
 
-    /// Its title.
+    /// The title of the session.
     async fn title(&self) -> &str {
         &self.0.title
     }
 
-    /// What it is about.
+    /// The description.
     async fn description(&self) -> Option<&str> {
         self.0.description.as_deref()
     }
 
-    /// Its type.
+    /// The type of the session.
     async fn session_type(&self) -> SessionType {
         self.0.session_type.into()
     }
 
-    /// How many users are in it.
+    /// The number of users in the session.
     async fn participant_count(&self) -> u32 {
         self.0.participant_count
     }
@@ -134,7 +134,7 @@ impl InvitePreview {
         DateTime(self.0.expires_at)
     }
 
-    /// Whether the holder has to ask first.
+    /// Whether the holder of the code must request to join.
     async fn needs_approval(&self) -> bool {
         self.0.needs_approval
     }
@@ -145,13 +145,13 @@ impl InvitePreview {
 struct CreateInviteInput {
     /// The session.
     session_id: ID,
-    /// The role of users who join by it: `MEMBER` where not given; never `OWNER`.
+    /// The role of users who join by the invite: `MEMBER` where not given; never `OWNER`.
     role: Option<ParticipantRole>,
-    /// How many users can join by it in all: 1 to 100,000; no limit where not given.
+    /// The maximum number of users who join by the invite: 1 to 100,000; no limit where not given.
     max_uses: Option<u32>,
-    /// For how many seconds it lasts: 1 to 31,536,000 (365 days); 604,800 (7 days) where not given.
+    /// The lifetime in seconds: 1 to 31,536,000 (365 days); 604,800 (7 days) where not given.
     expires_in: Option<u32>,
-    /// Whether its holders have to ask first; `false` where not given.
+    /// Whether a holder of the code must request to join; `false` where not given.
     needs_approval: Option<bool>,
 }
 
@@ -178,7 +178,7 @@ struct CreateInvitePayload {
     created_invite: CreatedInvite,
 }
 
-/// The invite by which nobody joins any more.
+/// The revoked invite.
 #[derive(SimpleObject)]
 struct RevokeInvitePayload {
     /// The session.
@@ -198,21 +198,21 @@ impl JoinByInvitePayload {
         self.0.session().await
     }
 
-    /// The caller as its participant.
+    /// The caller as a participant of the session.
     async fn participant(&self) -> Participant {
         Participant(self.0.participant.clone())
     }
 }
 
-/// What may be changed about invites.
+/// Mutations of invites.
 #[derive(Default)]
 pub(super) struct InviteMutation;
 
-/// What may be changed about invites.
+/// Mutations of invites.
 #[Object]
 impl InviteMutation {
-    /// Create an invite, by whose code users can join a session. For owners and admins. A session has at most 100 invites; those that are
-    /// over make room for new ones.
+    /// Create an invite. Users with the code of the invite can join the session. For owners and admins. A session has at most 100 invites;
+    /// expired and used-up invites make room for new invites.
     async fn create_invite(
         &self,
         context: &Context<'_>,
@@ -227,7 +227,7 @@ impl InviteMutation {
         Ok(Some(CreateInvitePayload { created_invite: CreatedInvite(created) }))
     }
 
-    /// Revoke an invite: nobody joins by it any more. For owners and admins. Where there is none, nothing changes.
+    /// Revoke an invite: the code allows no further join. For owners and admins. Without such an invite, nothing changes.
     async fn revoke_invite(
         &self,
         context: &Context<'_>,
@@ -240,8 +240,8 @@ impl InviteMutation {
         Ok(Some(RevokeInvitePayload { session_id: input.session_id, invite_id: input.invite_id }))
     }
 
-    /// Join a session by the code of an invite, in the role that the invite grants. A code that is wrong, expired, revoked or used up is
-    /// `INVITE_NOT_FOUND`.
+    /// Join a session by the code of an invite, in the role that the invite grants. The answer for a wrong, expired, revoked or used-up
+    /// code is `INVITE_NOT_FOUND`.
     async fn join_by_invite(
         &self,
         context: &Context<'_>,
@@ -254,21 +254,21 @@ impl InviteMutation {
     }
 }
 
-/// What may be asked about invites.
+/// Queries of invites.
 #[derive(Default)]
 pub(super) struct InviteQuery;
 
-/// What may be asked about invites.
+/// Queries of invites.
 #[Object]
 impl InviteQuery {
-    /// The invites of a session in the order in which they were created, also those that have expired or are used up. For owners and admins.
-    /// At most 100 at a time, 50 by default.
+    /// The invites of a session in the order of creation, including expired and used-up invites. For owners and admins. At most 100 at a
+    /// time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn invites(
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<InviteConnection>> {
         let call = Use::of(context)?;

@@ -1,4 +1,4 @@
-//! Requests to join sessions, and what may be asked and changed about them.
+//! Requests to join sessions, with their queries and mutations.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chatcore::model::{self, InviteCode};
@@ -35,18 +35,19 @@ impl JoinRequest {
         self.0.text.as_deref()
     }
 
-    /// The role that the user gets where the answer names no other.
+    /// The role of the user, unless the approval names another role.
     async fn role(&self) -> ParticipantRole {
         self.0.role.into()
     }
 
-    /// When the user asked.
+    /// The time of the request.
     async fn requested_at(&self) -> DateTime {
         DateTime(self.0.requested_at)
     }
 }
 
-/// An administrator of a session declined the caller's request to join. All connections of the caller are told. It is not in the log.
+/// An administrator of a session declined the caller's request to join. Every connection of the caller receives this signal, which is not
+/// in the log.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct JoinRequestDeclined {
     /// The session.
@@ -74,9 +75,9 @@ struct WithdrawJoinRequestInput {
 struct ApproveJoinRequestInput {
     /// The session.
     session_id: ID,
-    /// The user who asked.
+    /// The user of the request.
     user_id: ID,
-    /// The user's role: that of the invite where not given; never `OWNER`.
+    /// The user's role; the role of the invite where not given; never `OWNER`.
     role: Option<ParticipantRole>,
 }
 
@@ -85,7 +86,7 @@ struct ApproveJoinRequestInput {
 struct DeclineJoinRequestInput {
     /// The session.
     session_id: ID,
-    /// The user who asked.
+    /// The user of the request.
     user_id: ID,
 }
 
@@ -96,10 +97,10 @@ struct RequestToJoinPayload {
     join_request: JoinRequest,
 }
 
-/// The session to which there is no request any more.
+/// The session of the withdrawn request.
 #[derive(SimpleObject)]
 struct WithdrawJoinRequestPayload {
-    /// Its id.
+    /// The id of the session.
     session_id: ID,
 }
 
@@ -108,7 +109,7 @@ struct WithdrawJoinRequestPayload {
 struct DeclineJoinRequestPayload {
     /// The session.
     session_id: ID,
-    /// The user who had asked.
+    /// The user of the request.
     user_id: ID,
 }
 
@@ -123,20 +124,21 @@ impl ApproveJoinRequestPayload {
         self.0.session().await
     }
 
-    /// The user as its participant.
+    /// The user as a participant of the session.
     async fn participant(&self) -> Participant {
         Participant(self.0.participant.clone())
     }
 }
 
-/// What may be changed about requests to join.
+/// Mutations of requests to join.
 #[derive(Default)]
 pub(super) struct JoinRequestMutation;
 
-/// What may be changed about requests to join.
+/// Mutations of requests to join.
 #[Object]
 impl JoinRequestMutation {
-    /// Ask to be let into a session, by the code of an invite. It takes one of the uses of the invite. Asking again gives the request that is open.
+    /// Request to join a session, by the code of an invite. The request consumes one use of the invite. A repeated call returns the open
+    /// request.
     async fn request_to_join(
         &self,
         context: &Context<'_>,
@@ -148,7 +150,7 @@ impl JoinRequestMutation {
         Ok(Some(RequestToJoinPayload { join_request: JoinRequest(asked) }))
     }
 
-    /// Take the caller's own request back.
+    /// Withdraw the caller's own request.
     async fn withdraw_join_request(
         &self,
         context: &Context<'_>,
@@ -160,7 +162,7 @@ impl JoinRequestMutation {
         Ok(Some(WithdrawJoinRequestPayload { session_id: input.session_id }))
     }
 
-    /// Let the user of a request in. For owners and admins.
+    /// Approve a request: the user joins the session. For owners and admins.
     async fn approve_join_request(
         &self,
         context: &Context<'_>,
@@ -173,7 +175,7 @@ impl JoinRequestMutation {
         Ok(Some(ApproveJoinRequestPayload(Arrival { participant: let_in.participant, loads: call.loads() })))
     }
 
-    /// Decline a request. For owners and admins. The user can ask again.
+    /// Decline a request. For owners and admins. The user can repeat the request.
     async fn decline_join_request(
         &self,
         context: &Context<'_>,
@@ -187,20 +189,20 @@ impl JoinRequestMutation {
     }
 }
 
-/// What may be asked about requests to join.
+/// Queries of requests to join.
 #[derive(Default)]
 pub(super) struct JoinRequestQuery;
 
-/// What may be asked about requests to join.
+/// Queries of requests to join.
 #[Object]
 impl JoinRequestQuery {
-    /// The caller's own requests to join that are open, in the order of the ids of their sessions. At most 100 at a time, 50 by default. A page
-    /// can have fewer entries than asked for.
+    /// The caller's own requests to join that are open, in the order of the ids of their sessions. At most 100 at a time, 50 by default. A
+    /// page can have fewer entries than requested.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn own_join_requests(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<JoinRequestConnection>> {
         let call = Use::of(context)?;
@@ -217,7 +219,7 @@ impl JoinRequestQuery {
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<JoinRequestConnection>> {
         let call = Use::of(context)?;

@@ -1,4 +1,4 @@
-//! Drafts and scheduled messages, and what may be asked and changed about them.
+//! Drafts and scheduled messages, with their queries and mutations.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chatcore::{
@@ -13,71 +13,71 @@ use super::{
     scalar::{self, DateTime, session_id},
 };
 
-/// A message that waits for its time.
+/// A scheduled message.
 #[derive(Debug, Clone)]
 pub(super) struct ScheduledMessage(pub(super) model::ScheduledMessage);
 
-/// A message that waits for its time.
+/// A scheduled message.
 #[Object]
 impl ScheduledMessage {
-    /// Its id until it is sent. The message has another one.
+    /// The id while the message is scheduled. The sent message has another id.
     async fn id(&self) -> ID {
         ID(self.0.id.to_string())
     }
 
-    /// The session that it is sent to.
+    /// The session to which the message is sent.
     async fn session_id(&self) -> ID {
         ID(self.0.session_id.to_string())
     }
 
-    /// Who speaks.
+    /// The speaker.
     async fn role(&self) -> SpeakerRole {
         self.0.body.role.into()
     }
 
-    /// What it is.
+    /// The type of the message.
     async fn message_type(&self) -> MessageType {
         self.0.body.message_type.into()
     }
 
-    /// The text; null where it is encrypted.
+    /// The text; null for encrypted content.
     #[graphql(complexity = "child_complexity + 40")]
     async fn content(&self) -> Option<&str> {
         text(&self.0.body.content)
     }
 
-    /// The ciphertext; null where it is text.
+    /// The ciphertext; null for a text.
     #[graphql(complexity = "child_complexity + 40")]
     async fn encrypted_content(&self) -> Option<EncryptedContent> {
         ciphertext(&self.0.body.content)
     }
 
-    /// The id of the message that it answers; null where it answers none.
+    /// The id of the message that this message answers; null for a message that answers none.
     async fn reply_to(&self) -> Option<ID> {
         self.0.reply_to.map(|id| ID(id.to_string()))
     }
 
-    /// The client id that the message has.
+    /// The client id of the message.
     async fn client_id(&self) -> &str {
         self.0.client_id.as_str()
     }
 
-    /// When it is sent.
+    /// The send time.
     async fn send_at(&self) -> DateTime {
         DateTime(self.0.send_at)
     }
 
-    /// When it was scheduled.
+    /// The time of scheduling.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 }
 
-/// A text that the caller has not sent yet.
+/// The caller's draft in a session.
 #[derive(Debug, Clone)]
 pub(super) struct Draft(pub(super) model::Draft);
 
-/// A text that the caller has not sent yet.
+/// The caller's draft in a session.
 #[Object]
 impl Draft {
     /// The session.
@@ -85,25 +85,25 @@ impl Draft {
         ID(self.0.session_id.to_string())
     }
 
-    /// The text; null where it is encrypted.
+    /// The text; null for encrypted content.
     #[graphql(complexity = "child_complexity + 40")]
     async fn content(&self) -> Option<&str> {
         text(&self.0.content)
     }
 
-    /// The ciphertext; null where it is text.
+    /// The ciphertext; null for a text.
     #[graphql(complexity = "child_complexity + 40")]
     async fn encrypted_content(&self) -> Option<EncryptedContent> {
         ciphertext(&self.0.content)
     }
 
-    /// When it was last changed.
+    /// The time of the last change.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
 }
 
-/// A message to send later: `content` or `encryptedContent`.
+/// A message to schedule: `content` or `encryptedContent`.
 #[derive(InputObject)]
 struct ScheduleMessageInput {
     /// The session.
@@ -112,16 +112,16 @@ struct ScheduleMessageInput {
     content: Option<String>,
     /// Ciphertext.
     encrypted_content: Option<EncryptedContent>,
-    /// Who speaks; `USER` where not given.
+    /// The speaker; `USER` where not given.
     role: Option<SpeakerRole>,
-    /// What it is; `TEXT` where not given.
+    /// The type of the message; `TEXT` where not given.
     message_type: Option<MessageType>,
-    /// The message of the session that it answers.
+    /// The message that this message answers, in the same session.
     reply_to: Option<ID>,
-    /// The sender's own name for the message: 1 to 128 characters, unique per user and session. A message whose client id was used is not
-    /// sent again.
+    /// The sender's idempotency key for the message: 1 to 128 characters, unique per user and session. The server sends no second message
+    /// with the same key.
     client_id: Option<String>,
-    /// When it is sent: at most 366 days from now by default.
+    /// The send time: at most 366 days from now by default.
     send_at: DateTime,
 }
 
@@ -147,7 +147,7 @@ struct CancelScheduledMessageInput {
     scheduled_id: ID,
 }
 
-/// What the caller has not sent yet: `content` or `encryptedContent`.
+/// A draft to save: `content` or `encryptedContent`.
 #[derive(InputObject)]
 struct SetDraftInput {
     /// The session.
@@ -158,24 +158,24 @@ struct SetDraftInput {
     encrypted_content: Option<EncryptedContent>,
 }
 
-/// A draft to forget.
+/// A draft to delete.
 #[derive(InputObject)]
 struct DeleteDraftInput {
     /// The session.
     session_id: ID,
 }
 
-/// The message that waits for its time.
+/// The scheduled message.
 #[derive(SimpleObject)]
 struct ScheduleMessagePayload {
     /// The scheduled message.
     scheduled_message: ScheduledMessage,
 }
 
-/// The scheduled message that is not sent.
+/// The cancelled message.
 #[derive(SimpleObject)]
 struct CancelScheduledMessagePayload {
-    /// Its id.
+    /// The id of the scheduled message.
     scheduled_id: ID,
 }
 
@@ -189,7 +189,7 @@ struct SetDraftPayload {
 /// The session without a draft.
 #[derive(SimpleObject)]
 struct DeleteDraftPayload {
-    /// Its id.
+    /// The id of the session.
     session_id: ID,
 }
 
@@ -197,15 +197,15 @@ fn scheduled_id(id: &ID) -> chatcore::Result<ScheduledId> {
     id.parse().map_err(|_| Error::malformed("scheduled_id", "the id of a scheduled message is a UUID"))
 }
 
-/// What may be changed about drafts and scheduled messages.
+/// Mutations of drafts and scheduled messages.
 #[derive(Default)]
 pub(super) struct LaterMutation;
 
-/// What may be changed about drafts and scheduled messages.
+/// Mutations of drafts and scheduled messages.
 #[Object]
 impl LaterMutation {
-    /// Have a message sent at a time. For everybody in the session but viewers. The server sends it once, also after a restart, and cancels
-    /// it where the sender may not send then, or has left the session meanwhile.
+    /// Schedule a message. For everybody in the session but viewers. The server sends the message once, also after a restart. The server
+    /// cancels the message if the sender may not send at that time, or has left the session.
     async fn schedule_message(
         &self,
         context: &Context<'_>,
@@ -230,7 +230,7 @@ impl LaterMutation {
         Ok(Some(CancelScheduledMessagePayload { scheduled_id: input.scheduled_id }))
     }
 
-    /// Keep what the caller has not sent yet. A session has one draft of each user; the last one stays.
+    /// Save a draft. A session has one draft of each user; a new draft replaces the previous draft.
     async fn set_draft(&self, context: &Context<'_>, input: SetDraftInput) -> Result<Option<SetDraftPayload>> {
         let call = Use::of(context)?;
         let SetDraftInput { session_id: id, content, encrypted_content } = input;
@@ -240,7 +240,7 @@ impl LaterMutation {
         Ok(Some(SetDraftPayload { draft: Draft(draft) }))
     }
 
-    /// Forget the caller's draft in a session. Where there is none, nothing changes.
+    /// Delete the caller's draft in a session. Without a draft, nothing changes.
     async fn delete_draft(&self, context: &Context<'_>, input: DeleteDraftInput) -> Result<Option<DeleteDraftPayload>> {
         let call = Use::of(context)?;
         let id = session_id(&input.session_id).or_field_error()?;
@@ -249,19 +249,19 @@ impl LaterMutation {
     }
 }
 
-/// What may be asked about drafts and scheduled messages.
+/// Queries of drafts and scheduled messages.
 #[derive(Default)]
 pub(super) struct LaterQuery;
 
-/// What may be asked about drafts and scheduled messages.
+/// Queries of drafts and scheduled messages.
 #[Object]
 impl LaterQuery {
-    /// The caller's messages that wait for their time, in the order in which they were scheduled. At most 100 at a time, 50 by default.
+    /// The caller's scheduled messages, in the order of scheduling. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn scheduled_messages(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<ScheduledMessageConnection>> {
         let call = Use::of(context)?;
@@ -287,7 +287,7 @@ impl LaterQuery {
     async fn drafts(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<DraftConnection>> {
         let call = Use::of(context)?;

@@ -1,4 +1,4 @@
-//! What administrators give and get.
+//! Inputs and outputs of the administration.
 
 use async_graphql::{Enum, ID, InputObject, SimpleObject};
 use chatcore::{
@@ -34,17 +34,17 @@ pub(super) enum UserStatus {
     Deleted,
 }
 
-/// Whether a session goes on.
+/// The status of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "admin::SessionStatus")]
 pub(super) enum SessionStatus {
-    /// It goes on.
+    /// The session is not deleted.
     Active,
-    /// It was deleted.
+    /// The session was deleted.
     Deleted,
 }
 
-/// What an administrator did.
+/// The action of an administrator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "admin::AuditAction")]
 pub(super) enum AuditAction {
@@ -89,7 +89,7 @@ pub(super) struct Ban {
     until: Option<DateTime>,
 }
 
-/// A user as an administrator sees them.
+/// The administrators' view of a user.
 #[derive(SimpleObject)]
 pub(super) struct ManagedUser {
     /// The id of the user.
@@ -104,7 +104,7 @@ pub(super) struct ManagedUser {
     is_bot: bool,
     /// Whether the user may use the system.
     status: UserStatus,
-    /// The role that administrators granted. A role that tokens of another party give is not known here.
+    /// The role that administrators granted. Roles from tokens of other issuers are not included.
     role: SystemRole,
     /// The ban that is in force.
     ban: Option<Ban>,
@@ -127,7 +127,7 @@ impl From<admin::ManagedUser> for ManagedUser {
     }
 }
 
-/// A session as an administrator sees it: without its messages.
+/// The administrators' view of a session, without messages.
 #[derive(SimpleObject)]
 pub(super) struct ManagedSession {
     /// The id of the session.
@@ -138,21 +138,21 @@ pub(super) struct ManagedSession {
     description: Option<String>,
     /// The type.
     session_type: SessionType,
-    /// How many may be in it.
+    /// The maximum number of participants.
     max_participants: u32,
     /// The owner.
     user_id: ID,
-    /// False once it was deleted.
+    /// False after the deletion of the session.
     is_active: bool,
-    /// When it was made.
+    /// The time of creation.
     created_at: DateTime,
-    /// When the settings last changed.
+    /// The time of the last change of the settings.
     updated_at: DateTime,
-    /// When the last event happened.
+    /// The time of the last event.
     last_event_at: DateTime,
-    /// How many messages it has.
+    /// The number of messages of the session.
     message_count: Long,
-    /// How many users are in it.
+    /// The number of users in the session.
     participant_count: u32,
 }
 
@@ -176,7 +176,7 @@ impl From<admin::ManagedSession> for ManagedSession {
     }
 }
 
-/// The part of the target's state that an action can change. What the action does not concern is null.
+/// The part of the target's state that an action can change. A value that the action does not concern is null.
 #[derive(SimpleObject)]
 pub(super) struct AuditState {
     /// Whether the user is banned.
@@ -187,7 +187,7 @@ pub(super) struct AuditState {
     banned_until: Option<DateTime>,
     /// The granted role of the user.
     system_role: Option<SystemRole>,
-    /// Whether the session goes on.
+    /// Whether the session is not deleted.
     is_active: Option<bool>,
     /// The state of the report.
     report_state: Option<ReportState>,
@@ -210,11 +210,11 @@ pub(super) struct AuditEntry {
     id: ID,
     /// The administrator.
     actor: ID,
-    /// What was done.
+    /// The action.
     action: AuditAction,
     /// The id of the user, session, report, notice or webhook.
     target: Option<ID>,
-    /// The session, where the action is about a report or the messages of a user in it.
+    /// The session, for actions on a report or on the messages of a user.
     session_id: Option<ID>,
     /// The state before.
     before: AuditState,
@@ -226,7 +226,7 @@ pub(super) struct AuditEntry {
     address: Option<String>,
     /// The id of the request.
     request_id: Option<String>,
-    /// When it was done.
+    /// The time of the action.
     created_at: DateTime,
 }
 
@@ -255,7 +255,7 @@ impl From<admin::AuditEntry> for AuditEntry {
 pub(super) struct Statistics {
     /// Users who were ever seen.
     users: Long,
-    /// Sessions that go on.
+    /// Sessions that are not deleted.
     sessions: Long,
     /// Messages that were ever sent.
     messages: Long,
@@ -321,18 +321,18 @@ macro_rules! pages {
 }
 
 pages! {
-    /// Users, sorted by their ids. A page of a search can have fewer entries than asked for. The list goes on while `next` is not null.
+    /// Users, sorted by their ids. A page of a search can have fewer entries than requested. The list continues while `next` is not null.
     ManagedUserPage {
         /// The users.
         users: ManagedUser
     }
-    /// Sessions, the oldest first. A page of a search can have fewer entries than asked for. The list goes on while `next` is not null.
+    /// Sessions, the oldest first. A page of a search can have fewer entries than requested. The list continues while `next` is not null.
     ManagedSessionPage {
         /// The sessions.
         sessions: ManagedSession
     }
-    /// The audit log, the newest entry first. A page of a filter can have fewer entries than asked for. The log goes on while `next` is not
-    /// null.
+    /// The audit log, the newest entry first. A page of a filter can have fewer entries than requested. The log continues while `next` is
+    /// not null.
     AuditPage {
         /// The entries.
         entries: AuditEntry
@@ -344,9 +344,9 @@ pages! {
 pub(super) struct AdminBanUserInput {
     /// The user.
     pub(super) user_id: ID,
-    /// Why, in words for the banned user: 1 to 500 characters by default.
+    /// The reason, for the banned user: 1 to 500 characters by default.
     pub(super) reason: String,
-    /// When the ban ends; never where it is not given.
+    /// When the ban ends; never where not given.
     pub(super) until: Option<DateTime>,
 }
 
@@ -355,7 +355,7 @@ pub(super) struct AdminBanUserInput {
 pub(super) struct AdminUnbanUserInput {
     /// The user.
     pub(super) user_id: ID,
-    /// Why, for the audit log: 1 to 500 characters by default.
+    /// The reason, for the audit log: 1 to 500 characters by default.
     pub(super) reason: Option<String>,
 }
 
@@ -366,7 +366,7 @@ pub(super) struct AdminSetRoleInput {
     pub(super) user_id: ID,
     /// `ADMIN` grants the role of administrators, `USER` revokes it.
     pub(super) role: SystemRole,
-    /// Why, for the audit log: 1 to 500 characters by default.
+    /// The reason, for the audit log: 1 to 500 characters by default.
     pub(super) reason: Option<String>,
 }
 
@@ -375,7 +375,7 @@ pub(super) struct AdminSetRoleInput {
 pub(super) struct AdminCloseSessionInput {
     /// The session.
     pub(super) session_id: ID,
-    /// Why, for the audit log: 1 to 500 characters by default.
+    /// The reason, for the audit log: 1 to 500 characters by default.
     pub(super) reason: Option<String>,
 }
 
@@ -386,11 +386,11 @@ pub(super) struct AdminResolveReportInput {
     pub(super) session_id: ID,
     /// The report.
     pub(super) report_id: ID,
-    /// The state. `RESOLVED` and `DISMISSED` are ends: a report that is closed stays as it is.
+    /// The state. `RESOLVED` and `DISMISSED` are final: a closed report does not change.
     pub(super) state: ReportState,
-    /// A note for those who moderate: at most 500 characters.
+    /// A note for the moderators: at most 500 characters.
     pub(super) note: Option<String>,
-    /// The revision that the caller has seen, where the change must replace no other.
+    /// The expected revision. If the report has another revision, the change fails.
     pub(super) revision: Option<Long>,
 }
 
@@ -401,12 +401,12 @@ pub(super) struct AdminDeleteMessagesOfInput {
     pub(super) session_id: ID,
     /// The user.
     pub(super) user_id: ID,
-    /// Why, for the audit log: 1 to 500 characters by default.
+    /// The reason, for the audit log: 1 to 500 characters by default.
     pub(super) reason: Option<String>,
 }
 
-/// Reports of all sessions, the newest first. A page of a filter can have fewer entries than asked for. The list goes on while `next` is not
-/// null.
+/// Reports of all sessions, the newest first. A page of a filter can have fewer entries than requested. The list continues while `next` is
+/// not null.
 #[derive(SimpleObject)]
 pub(super) struct ReportPage {
     /// The reports.
@@ -420,18 +420,18 @@ pub(super) struct ReportPage {
 pub(super) struct AdminBroadcastInput {
     /// The text: 1 to 500 characters by default.
     pub(super) text: String,
-    /// Why, for the audit log: 1 to 500 characters by default.
+    /// The reason, for the audit log: 1 to 500 characters by default.
     pub(super) reason: Option<String>,
 }
 
-/// A notice of an administrator to all users who are connected. It is not stored.
+/// A notice of an administrator to all connected users. Notices are not stored.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct Notice {
     /// The id of the notice.
     id: ID,
     /// The text.
     text: String,
-    /// When it was sent.
+    /// The time at which the notice was sent.
     created_at: DateTime,
 }
 

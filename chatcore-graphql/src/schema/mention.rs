@@ -1,4 +1,4 @@
-//! Mentions and links, and what may be asked about mentions.
+//! Mentions and links, with the query of mentions.
 
 use std::sync::Arc;
 
@@ -27,12 +27,12 @@ impl Mention {
         self.0.user.as_ref().map(|user| ID(user.to_string()))
     }
 
-    /// How many characters (Unicode scalar values) of the content stand before the mention; null where it stands beside the text.
+    /// The number of characters (Unicode scalar values) of the content before the mention; null for a mention outside of the text.
     async fn start(&self) -> Option<u32> {
         self.0.span.map(|span| span.start)
     }
 
-    /// How many characters stand before its end.
+    /// The number of characters before the end.
     async fn end(&self) -> Option<u32> {
         self.0.span.map(|span| span.end)
     }
@@ -45,12 +45,12 @@ pub(super) struct Link(pub(super) model::Span);
 /// A link to a web page.
 #[Object]
 impl Link {
-    /// How many characters (Unicode scalar values) of the content stand before the link.
+    /// The number of characters (Unicode scalar values) of the content before the link.
     async fn start(&self) -> u32 {
         self.0.start
     }
 
-    /// How many characters stand before its end.
+    /// The number of characters before the end.
     async fn end(&self) -> u32 {
         self.0.end
     }
@@ -75,21 +75,22 @@ pub(super) enum MentionOrder {
     Newest,
 }
 
-/// What may be asked about mentions.
+/// Queries of mentions.
 #[derive(Default)]
 pub(super) struct MentionQuery;
 
-/// What may be asked about mentions.
+/// Queries of mentions.
 #[Object]
 impl MentionQuery {
-    /// The messages that mention the caller, of all sessions that the caller may view. Deleted messages are left out, and with `unread` those
-    /// that the caller has read. A page may be shorter than asked for where others follow it. A message that the caller reads between two pages
-    /// comes twice where the unread ones come first. These are the ones among the newest 500. At most 100 at a time, 50 by default.
+    /// The messages that mention the caller, of all sessions that the caller may view. Deleted messages are left out, and with `unread`
+    /// read messages, too. A page before other pages may be shorter than requested. In the order `UNREAD_FIRST`, a message that the caller
+    /// reads between two pages can appear twice. In that order, the unread messages are the unread messages among the newest 500 mentions.
+    /// At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn mentions(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
         #[graphql(desc = "Whether only unread messages are listed; `false` where not given.")] unread: Option<bool>,
         #[graphql(desc = "The order; `UNREAD_FIRST` where not given.")] sort: Option<MentionOrder>,

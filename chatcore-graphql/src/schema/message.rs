@@ -1,4 +1,4 @@
-//! Messages, and what may be asked and changed about them.
+//! Messages, with their queries and mutations.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use super::{
     user::User,
 };
 
-/// Who speaks.
+/// The speaker of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::SpeakerRole")]
 pub(super) enum SpeakerRole {
@@ -37,7 +37,7 @@ pub(super) enum SpeakerRole {
     System,
 }
 
-/// What a message is.
+/// The type of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::MessageType")]
 pub(super) enum MessageType {
@@ -47,11 +47,11 @@ pub(super) enum MessageType {
     Image,
     /// A file.
     File,
-    /// Said by the server; clients cannot send it.
+    /// A message of the server; clients cannot send this type.
     System,
 }
 
-/// Content that only its readers can read. The server passes it on as it is.
+/// Encrypted content. The server forwards the content without a change.
 #[derive(Debug, Clone, SimpleObject, InputObject)]
 #[graphql(input_name = "EncryptedContentInput")]
 pub(super) struct EncryptedContent {
@@ -75,7 +75,7 @@ impl MessageRevision {
         Long(self.0.revision)
     }
 
-    /// The text; null where it is encrypted.
+    /// The text; null for encrypted content.
     #[graphql(complexity = 40)]
     async fn content(&self) -> Option<&str> {
         text(&self.0.body.content)
@@ -87,7 +87,7 @@ impl MessageRevision {
         ciphertext(&self.0.body.content)
     }
 
-    /// When the message began to have this content.
+    /// The time from which the message had this content.
     async fn since(&self) -> DateTime {
         DateTime(self.0.since)
     }
@@ -123,7 +123,7 @@ impl Message {
     }
 }
 
-/// What somebody said.
+/// A message.
 #[Object]
 impl Message {
     /// The id.
@@ -142,27 +142,27 @@ impl Message {
         Ok(Some(Session::listed(summary, Arc::clone(&self.loads))))
     }
 
-    /// Its position in the session's log.
+    /// The position of the message in the session's log.
     async fn seq(&self) -> Long {
         Long(self.message.seq)
     }
 
-    /// How many messages the session had with it.
+    /// The number of messages in the session up to this message, inclusive.
     async fn number(&self) -> Long {
         Long(self.message.number)
     }
 
-    /// Who sent it.
+    /// The sender.
     async fn sender(&self) -> User {
         User(self.message.sender.clone())
     }
 
-    /// Who speaks in it.
+    /// The speaker.
     async fn role(&self) -> SpeakerRole {
         self.message.body.role.into()
     }
 
-    /// What it is.
+    /// The type of the message.
     async fn message_type(&self) -> MessageType {
         self.message.body.message_type.into()
     }
@@ -179,61 +179,61 @@ impl Message {
         ciphertext(&self.message.body.content)
     }
 
-    /// The id of the message that it answers; null where it is no reply.
+    /// The id of the message that a reply answers; null for other messages.
     async fn reply_to(&self) -> Option<ID> {
         self.message.body.reply.map(|reply| self.beside(reply.to))
     }
 
-    /// The id of the message that began the thread of a reply; null where it is no reply.
+    /// The id of the message that began the thread of a reply; null for other messages.
     async fn thread_root(&self) -> Option<ID> {
         self.message.body.reply.map(|reply| self.beside(reply.root))
     }
 
-    /// Its mentions, in the order of the text.
+    /// The mentions, in the order of the text.
     #[graphql(complexity = "5 * child_complexity + 1")]
     async fn mentions(&self) -> Vec<Mention> {
         self.message.body.mentions.iter().cloned().map(Mention).collect()
     }
 
-    /// The links to web pages in its text, in the order of the text.
+    /// The links to web pages in the text, in the order of the text.
     #[graphql(complexity = "5 * child_complexity + 1")]
     async fn links(&self) -> Vec<Link> {
         self.message.body.links.iter().copied().map(Link).collect()
     }
 
-    /// The files that it refers to.
+    /// The files that the message refers to.
     #[graphql(complexity = "10 * child_complexity + 1")]
     async fn attachments(&self) -> Vec<Attachment> {
         self.message.body.attachments.iter().map(Attachment::from).collect()
     }
 
-    /// Data of the host's or the client's own; null where there are none.
+    /// Custom data of the host or the client; null where there are none.
     #[graphql(complexity = 20)]
     async fn metadata(&self) -> Option<JsonObject> {
         self.message.body.metadata.clone().map(JsonObject)
     }
 
-    /// Where it comes from, where it was forwarded; otherwise null.
+    /// The origin of a forwarded message; otherwise null.
     async fn forwarded_from(&self) -> Option<Origin> {
         self.message.body.origin.clone().map(Origin)
     }
 
-    /// How far its writing has come, where it is written in parts; otherwise null.
+    /// The progress of a streamed message; otherwise null.
     async fn stream(&self) -> Option<MessageStream> {
         self.message.body.stream.as_ref().map(MessageStream::from)
     }
 
-    /// The command of a bot that it invokes; otherwise null.
+    /// The command of a bot that the message invokes; otherwise null.
     async fn command(&self) -> Option<MessageCommand> {
         self.message.body.command.as_ref().map(MessageCommand::from)
     }
 
-    /// The replies in the thread that it began, without deleted ones; null in events.
+    /// The replies in the thread that the message began, without deleted replies; null in events.
     async fn thread(&self) -> Option<Thread> {
         self.message.thread.clone().map(Thread)
     }
 
-    /// When it was sent.
+    /// The time at which the message was sent.
     async fn created_at(&self) -> DateTime {
         DateTime(self.message.created_at)
     }
@@ -243,14 +243,14 @@ impl Message {
         Long(self.message.revision)
     }
 
-    /// The earlier contents, oldest first, without the present one. For owners and admins; null with an error for others.
+    /// The earlier contents, oldest first, without the current content. For owners and admins; null with an error for others.
     #[graphql(complexity = "10 * child_complexity + 40")]
     async fn revisions(&self) -> Result<Option<Vec<MessageRevision>>> {
         let found = self.loads.revisions(self.message.id).await.or_field_error()?;
         Ok(Some(found.into_iter().map(MessageRevision).collect()))
     }
 
-    /// When the message was last edited; null where it was not, or where it was deleted.
+    /// The time of the last edit; null for a message that was never edited, or is deleted.
     async fn edited_at(&self) -> Option<DateTime> {
         match self.message.status {
             MessageStatus::Edited { at } => Some(DateTime(at)),
@@ -258,7 +258,7 @@ impl Message {
         }
     }
 
-    /// When the message was deleted; null where it was not.
+    /// The time of the deletion; null for a message that is not deleted.
     async fn deleted_at(&self) -> Option<DateTime> {
         match self.message.status {
             MessageStatus::Deleted { by: _, at } => Some(DateTime(at)),
@@ -277,7 +277,7 @@ impl Message {
         self.message.reactions.as_ref().map(|reactions| reactions.iter().cloned().map(Reaction).collect())
     }
 
-    /// The id of the user who deleted the message; null where it was not deleted, or where its lifetime had ended.
+    /// The id of the user who deleted the message; null for a message that is not deleted, or whose lifetime had ended.
     async fn deleted_by(&self) -> Option<ID> {
         match &self.message.status {
             MessageStatus::Deleted { by, at: _ } => by.as_ref().map(|by| ID(by.to_string())),
@@ -286,7 +286,7 @@ impl Message {
     }
 }
 
-/// What to say: `content` or `encryptedContent`.
+/// A message to send: `content` or `encryptedContent`.
 #[derive(InputObject)]
 struct SendMessageInput {
     /// The session.
@@ -295,22 +295,22 @@ struct SendMessageInput {
     content: Option<String>,
     /// Ciphertext.
     encrypted_content: Option<EncryptedContent>,
-    /// Who speaks; `USER` where not given.
+    /// The speaker; `USER` where not given.
     role: Option<SpeakerRole>,
-    /// What it is; `TEXT` where not given.
+    /// The type of the message; `TEXT` where not given.
     message_type: Option<MessageType>,
-    /// The sender's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and session.
+    /// The sender's idempotency key for the message: 1 to 128 characters, unique per user and session.
     client_id: Option<String>,
-    /// The message of the same session that it answers. An answer to a reply belongs to the thread of the reply.
+    /// The message that this message answers, in the same session. An answer to a reply belongs to the thread of the reply.
     reply_to: Option<ID>,
-    /// The ids of users that it mentions, beside the users that its text names with `@` and a user name: at most 50. Users who are not in the
-    /// session are left out.
+    /// The ids of further mentioned users, besides the users that the text names with `@` and a user name: at most 50. The server leaves
+    /// out users who are not in the session.
     mentions: Option<Vec<ID>>,
-    /// Whether it mentions everybody in the session, as `@all` in its text does. For owners and admins.
+    /// Whether the message mentions everybody in the session, like `@all` in the text. For owners and admins.
     mentions_everybody: Option<bool>,
-    /// The files that it refers to, at most 10. The text may be empty where there are some.
+    /// The files that the message refers to, at most 10. A message with files may have an empty text.
     attachments: Option<Vec<Attachment>>,
-    /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
+    /// Custom data of the host or the client: an object of at most 4,096 bytes of JSON with at most 8 levels.
     metadata: Option<JsonObject>,
 }
 
@@ -323,15 +323,16 @@ struct EditMessageInput {
     content: Option<String>,
     /// Ciphertext.
     encrypted_content: Option<EncryptedContent>,
-    /// The revision that the edit replaces; with another one the answer is `REVISION_CONFLICT`. Any revision where not given.
+    /// The revision that the edit replaces; any revision where not given. If the message has another revision, the answer is
+    /// `REVISION_CONFLICT`.
     revision: Option<Long>,
-    /// The ids of further users that it mentions, besides the users named in its text. Without it, the message keeps its further users.
+    /// The ids of further mentioned users, besides the users named in the text; unchanged where not given.
     mentions: Option<Vec<ID>>,
-    /// Whether it mentions everybody besides the words of its text; as it was where not given.
+    /// Whether the message mentions everybody, also without `@all` in the text; unchanged where not given.
     mentions_everybody: Option<bool>,
-    /// The files that it refers to; as they were where not given.
+    /// The files that the message refers to; unchanged where not given.
     attachments: Option<Vec<Attachment>>,
-    /// Its metadata, null to remove them; as they were where not given.
+    /// The metadata of the message; null removes the metadata; unchanged where not given.
     metadata: MaybeUndefined<JsonObject>,
 }
 
@@ -340,11 +341,11 @@ struct EditMessageInput {
 struct DeleteMessageInput {
     /// The message.
     message_id: ID,
-    /// The revision that is deleted; any where not given.
+    /// The revision to delete; any revision where not given.
     revision: Option<Long>,
 }
 
-/// The message that was sent, now or by the first of several tries.
+/// The message that was sent, by this call or by an earlier attempt.
 #[derive(SimpleObject)]
 struct SendMessagePayload {
     /// The message.
@@ -429,14 +430,14 @@ struct UnpinMessageInput {
 /// The message that is pinned.
 #[derive(SimpleObject)]
 struct PinMessagePayload {
-    /// Its id.
+    /// The id of the message.
     message_id: ID,
 }
 
 /// The message that is not pinned.
 #[derive(SimpleObject)]
 struct UnpinMessagePayload {
-    /// Its id.
+    /// The id of the message.
     message_id: ID,
 }
 
@@ -445,17 +446,17 @@ struct UnpinMessagePayload {
 struct PinnedMessage {
     /// The message.
     message: Message,
-    /// The user who pinned it.
+    /// The user who pinned the message.
     pinned_by: User,
-    /// When the user pinned it.
+    /// The time of the pin.
     pinned_at: DateTime,
 }
 
-/// What may be changed about messages.
+/// Mutations of messages.
 #[derive(Default)]
 pub(super) struct MessageMutation;
 
-/// What may be changed about messages.
+/// Mutations of messages.
 #[Object]
 impl MessageMutation {
     /// Send a message. For everybody in the session but viewers. A retry with the same client id and content gives the first
@@ -467,8 +468,7 @@ impl MessageMutation {
         Ok(Some(SendMessagePayload { message: Message { message, loads: call.loads() } }))
     }
 
-    /// Edit a message. For its author, while they may send. An edit to the content that the message has already changes nothing, so a
-    /// retry is safe.
+    /// Edit a message. For its author, while the author may send. An edit to the current content changes nothing, so a retry is safe.
     async fn edit_message(&self, context: &Context<'_>, input: EditMessageInput) -> Result<Option<EditMessagePayload>> {
         let call = Use::of(context)?;
         let EditMessageInput {
@@ -496,7 +496,7 @@ impl MessageMutation {
         Ok(Some(EditMessagePayload { message: Message { message, loads: call.loads() } }))
     }
 
-    /// Delete a message. For its author, while they may send, and for owners and admins. Deleting it again changes nothing.
+    /// Delete a message. For its author, while the author may send, and for owners and admins. A repeated call changes nothing.
     async fn delete_message(
         &self,
         context: &Context<'_>,
@@ -531,26 +531,26 @@ impl MessageMutation {
     }
 }
 
-/// What may be asked about messages.
+/// Queries of messages.
 #[derive(Default)]
 pub(super) struct MessageQuery;
 
-/// What may be asked about messages.
+/// Queries of messages.
 #[Object]
 impl MessageQuery {
-    /// What is said in a session, oldest first. `last` gives the newest ones, `before` and `after` take a cursor, a
-    /// position or an RFC 3339 time, `skip` counts from the oldest. At most 100 at a time, 50 by default.
+    /// The messages of a session, oldest first. `last` gives the newest messages, `before` and `after` take a cursor, a position or an RFC
+    /// 3339 time, `skip` counts from the oldest message. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, last, child_complexity)")]
     #[allow(clippy::too_many_arguments, reason = "a field has the arguments that it has")]
     async fn messages(
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "How many at the most, from the oldest or after a place.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries, from the oldest or after a place.")] first: Option<i32>,
         #[graphql(desc = "The place after which to begin.")] after: Option<String>,
-        #[graphql(desc = "How many at the most, up to the newest or before a place.")] last: Option<i32>,
+        #[graphql(desc = "The maximum number of entries, up to the newest or before a place.")] last: Option<i32>,
         #[graphql(desc = "The place before which to end.")] before: Option<String>,
-        #[graphql(desc = "How many to leave out.")] skip: Option<Long>,
+        #[graphql(desc = "The number of entries to skip.")] skip: Option<Long>,
     ) -> Result<Option<MessageConnection>> {
         let call = Use::of(context)?;
         let id = session_id(&session).or_field_error()?;
@@ -562,7 +562,7 @@ impl MessageQuery {
     }
 
     /// A message.
-    async fn message(&self, context: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Message>> {
+    async fn message(&self, context: &Context<'_>, #[graphql(desc = "The id.")] id: ID) -> Result<Option<Message>> {
         let call = Use::of(context)?;
         let id =
             id.parse().map_err(|_| crate::field_error(&Error::malformed("id", "an id as the server gave it out")))?;

@@ -1,4 +1,4 @@
-//! The schema: types, and what is behind their fields.
+//! The schema: types and their resolvers.
 
 #[cfg(feature = "accounts")]
 mod account;
@@ -78,11 +78,11 @@ use types::Types;
 use validate::validate;
 use values::Values;
 
-/// Who calls, as data of a request.
+/// The user who calls, as data of a request.
 #[derive(Debug, Clone)]
 pub struct Caller(pub Principal);
 
-/// The schema over a chat. It executes requests with a [`Caller`] in their data, on whatever transport they came.
+/// The schema over a chat. The schema executes requests with a [`Caller`] in their data, for every transport.
 #[derive(Clone)]
 pub struct ChatSchema {
     chat: Chat,
@@ -111,19 +111,19 @@ impl fmt::Debug for ChatSchema {
     }
 }
 
-/// What a schema has beside the chat.
+/// The services of a schema beside the chat.
 #[derive(Debug, Clone, Default)]
 pub struct Services {
-    /// Registration, logins, the caller's account, and other users. They have to be of the same chat.
+    /// Registration, logins, the caller's account, and other users. The accounts must be of the same chat.
     ///
     /// The schema finds the [`Client`](chatcore::accounts::Client) in the data of a request, where its transport puts one: limits against
     /// guessing count the address of the client.
     #[cfg(feature = "accounts")]
     pub accounts: Option<Accounts>,
-    /// Administration of the whole system. It has to be of the same chat. The schema finds the
+    /// Administration of the whole system. The administration must be of the same chat. The schema finds the
     /// [`AuditOrigin`](chatcore::admin::AuditOrigin) in the data of a request, where its transport puts one.
     pub admin: Option<Administration>,
-    /// Webhooks of sessions, and with the administration webhooks of the server. They have to be of the same chat.
+    /// Webhooks of sessions, and with the administration webhooks of the server. The webhooks must be of the same chat.
     #[cfg(feature = "webhooks")]
     pub webhooks: Option<chatcore::Webhooks>,
 }
@@ -249,7 +249,7 @@ impl ChatSchema {
         self.inner.sdl(options.prefer_single_line_descriptions())
     }
 
-    /// Its chat.
+    /// The chat of the schema.
     #[must_use]
     pub const fn chat(&self) -> &Chat {
         &self.chat

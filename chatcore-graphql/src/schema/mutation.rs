@@ -32,55 +32,54 @@ use super::{
     thread::ThreadMutation,
 };
 
-/// What a session is made with.
+/// The settings of a new session.
 #[derive(InputObject)]
 struct CreateSessionInput {
-    /// What it is called: 1 to 100 characters by default.
+    /// The title: 1 to 100 characters by default.
     title: String,
-    /// What it is about: at most 500 characters by default.
+    /// The description: at most 500 characters by default.
     description: Option<String>,
-    /// Who may come in; `PRIVATE` where not given.
+    /// The type; `PRIVATE` where not given.
     session_type: Option<SessionType>,
-    /// How many may be in it, the owner included; 100 where not given.
+    /// The maximum number of participants, including the owner; 100 where not given.
     max_participants: Option<u32>,
     /// The part of the history that participants see; `ALL` where not given.
     history_visibility: Option<HistoryVisibility>,
-    /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
+    /// Custom data of the host or the client: an object of at most 4,096 bytes of JSON with at most 8 levels.
     metadata: Option<JsonObject>,
-    /// Whether its users see each other's receipts; true where not given.
+    /// Whether the users of the session see each other's receipts; true where not given.
     receipts: MaybeUndefined<bool>,
-    /// The caller's own name for the session, which makes a retry safe: 1 to 128 characters, unique among the sessions that
-    /// the caller makes.
+    /// The caller's idempotency key for the session: 1 to 128 characters, unique among the sessions that the caller creates.
     client_id: Option<String>,
 }
 
-/// New settings of a session; what is not named stays.
+/// New settings of a session. An omitted setting does not change.
 #[derive(InputObject)]
 struct UpdateSessionInput {
     /// The session.
     session_id: ID,
-    /// What it is called: 1 to 100 characters by default.
+    /// The title: 1 to 100 characters by default.
     title: MaybeUndefined<String>,
-    /// What it is about: at most 500 characters by default; null takes it away.
+    /// The description: at most 500 characters by default; null removes the description.
     description: MaybeUndefined<String>,
-    /// Who may come in.
+    /// The type.
     session_type: MaybeUndefined<SessionType>,
-    /// How many may be in it; not fewer than are.
+    /// The maximum number of participants, not below the current number.
     max_participants: MaybeUndefined<u32>,
-    /// How many seconds lie between two messages of one sender at the least: 0 to 21,600. Owners and admins need not wait.
+    /// The minimum number of seconds between two messages of one sender: 0 to 21,600. Owners and admins need not wait.
     slow_mode_seconds: MaybeUndefined<u32>,
-    /// How many seconds a message is kept after it was sent: 60 to 31,536,000 by default; null for ever. It counts for all messages of the
-    /// session, also for those that were sent before.
+    /// The lifetime of a message in seconds: 60 to 31,536,000 by default; null for no limit. The lifetime applies to all messages of the
+    /// session, also to earlier messages.
     message_lifetime: MaybeUndefined<u32>,
-    /// The part of the history that participants see, whatever their role. It counts at once.
+    /// The part of the history that participants see, whatever their role. The change applies at once.
     history_visibility: MaybeUndefined<HistoryVisibility>,
     /// All tags: at most 10, each of 1 to 32 characters.
     tags: MaybeUndefined<Vec<String>>,
-    /// The address of a picture or another reference to one: at most 2,048 characters; null takes it away.
+    /// The address of a picture or another reference to one: at most 2,048 characters; null removes the value.
     avatar_url: MaybeUndefined<String>,
-    /// All metadata: an object of at most 4,096 bytes of JSON with at most 8 levels; null takes them away.
+    /// All metadata: an object of at most 4,096 bytes of JSON with at most 8 levels; null removes the metadata.
     metadata: MaybeUndefined<JsonObject>,
-    /// Whether its users see each other's receipts.
+    /// Whether the users of the session see each other's receipts.
     receipts: MaybeUndefined<bool>,
 }
 
@@ -105,25 +104,25 @@ struct LeaveSessionInput {
     session_id: ID,
 }
 
-/// Whom to bring into a session.
+/// A user to add to a session.
 #[derive(InputObject)]
 struct AddParticipantInput {
     /// The session.
     session_id: ID,
-    /// Somebody who was seen before.
+    /// A user who was seen before.
     user_id: ID,
-    /// As what; `MEMBER` where not given.
+    /// The role; `MEMBER` where not given.
     role: Option<ParticipantRole>,
 }
 
-/// Somebody's new role.
+/// A new role for a participant.
 #[derive(InputObject)]
 struct ChangeRoleInput {
     /// The session.
     session_id: ID,
-    /// Who.
+    /// The user.
     user_id: ID,
-    /// What they are to be.
+    /// The new role.
     role: ParticipantRole,
 }
 
@@ -134,25 +133,25 @@ struct SetParticipantMetadataInput {
     session_id: ID,
     /// The participant.
     user_id: ID,
-    /// All metadata: an object of at most 4,096 bytes of JSON with at most 8 levels; null takes them away. It must be given.
+    /// All metadata: an object of at most 4,096 bytes of JSON with at most 8 levels; null removes the metadata. The field must be given.
     metadata: MaybeUndefined<JsonObject>,
 }
 
-/// Whom to take out of a session.
+/// A participant to remove from a session.
 #[derive(InputObject)]
 struct RemoveParticipantInput {
     /// The session.
     session_id: ID,
-    /// Who.
+    /// The user.
     user_id: ID,
 }
 
-/// What one is doing at the moment.
+/// The typing state of the caller.
 #[derive(InputObject)]
 struct SetTypingInput {
     /// The session.
     session_id: ID,
-    /// Whether one types.
+    /// Whether the caller types.
     is_typing: bool,
 }
 
@@ -165,7 +164,7 @@ macro_rules! payloads {
 }
 
 payloads! {
-    /// The session that was made.
+    /// The session that was created.
     CreateSessionPayload {
         /// The session.
         session: Session
@@ -175,38 +174,38 @@ payloads! {
         /// The session.
         session: Session
     }
-    /// The session that is no more.
+    /// The session that was deleted.
     DeleteSessionPayload {
-        /// Its id.
+        /// The id of the session.
         session_id: ID
     }
     /// The session that was left.
     LeaveSessionPayload {
-        /// Its id.
+        /// The id of the session.
         session_id: ID
     }
-    /// Who has another role now.
+    /// The participant with the new role.
     ChangeRolePayload {
         /// The participant.
         participant: Participant
     }
-    /// The participant as it is now.
+    /// The participant with the new metadata.
     SetParticipantMetadataPayload {
         /// The participant.
         participant: Participant
     }
-    /// Who is out.
+    /// The user who was removed.
     RemoveParticipantPayload {
         /// The session.
         session_id: ID,
         /// The user.
         user_id: ID
     }
-    /// What was told.
+    /// The typing state that was signalled.
     SetTypingPayload {
         /// The session.
         session_id: ID,
-        /// Whether one types.
+        /// Whether the caller types.
         is_typing: bool
     }
 }
@@ -235,16 +234,16 @@ impl JoinSessionPayload {
         self.0.session().await
     }
 
-    /// The caller as its participant.
+    /// The caller as a participant of the session.
     async fn participant(&self) -> Participant {
         Participant(self.0.participant.clone())
     }
 }
 
-/// Who was brought in.
+/// The user who was added.
 struct AddParticipantPayload(Arrival);
 
-/// Who was brought in.
+/// The user who was added.
 #[Object]
 impl AddParticipantPayload {
     /// The session.
@@ -302,40 +301,40 @@ pub(crate) struct MessagesMutation(
 #[derive(Default, MergedObject)]
 pub(crate) struct AttentionMutation(ReadingMutation, ThreadMutation, PresenceMutation, ReceiptMutation);
 
-/// What may be changed about conversations.
+/// Mutations of conversations.
 #[derive(Default, MergedObject)]
 pub(crate) struct ConversationMutation(MembershipMutation, ModerationMutation, MessagesMutation, AttentionMutation);
 
-/// What may be changed. Its parts are those of the services that there are.
+/// The mutations. The parts belong to the services of the schema.
 #[derive(Default, MergedObject)]
 pub(crate) struct Mutation<P: ObjectType>(P);
 
-/// What may be changed.
+/// The mutations.
 #[cfg(feature = "accounts")]
 #[derive(Default, MergedObject)]
 #[graphql(name = "MutationWithAccounts")]
 pub(crate) struct WithAccounts(ConversationMutation, super::account::AccountMutation);
 
-/// What may be changed.
+/// The mutations.
 #[derive(Default, MergedObject)]
 #[graphql(name = "MutationWithAdmin")]
 pub(crate) struct WithAdmin(ConversationMutation, super::admin::AdminMutation);
 
-/// What may be changed.
+/// The mutations.
 #[cfg(feature = "accounts")]
 #[derive(Default, MergedObject)]
 #[graphql(name = "MutationWithBoth")]
 pub(crate) struct WithBoth(ConversationMutation, super::account::AccountMutation, super::admin::AdminMutation);
 
-/// What may be changed about sessions and their participants.
+/// Mutations of sessions and their participants.
 #[derive(Default)]
 pub(super) struct SessionMutation;
 
-/// What may be changed about sessions and their participants.
+/// Mutations of sessions and their participants.
 #[Object]
 impl SessionMutation {
-    /// Make a session, whose owner and first participant the caller becomes. A retry with the same client id and settings
-    /// gives the same session again, as it is then.
+    /// Create a session. The caller becomes the owner and first participant. A retry with the same client id and settings returns the
+    /// current state of the same session.
     async fn create_session(
         &self,
         context: &Context<'_>,
@@ -444,8 +443,8 @@ impl SessionMutation {
         Ok(Some(LeaveSessionPayload { session_id: input.session_id }))
     }
 
-    /// Bring somebody into a session. For owners and admins. How many users somebody can add, and how often a user can be added,
-    /// is limited (`RATE_LIMIT_EXCEEDED`); only adds that succeed count, and ids that nobody has.
+    /// Add a user to a session. For owners and admins. The rate of adds by a user and the rate of adds of a user are limited
+    /// (`RATE_LIMIT_EXCEEDED`); only successful adds and adds of unknown ids count.
     async fn add_participant(
         &self,
         context: &Context<'_>,
@@ -459,7 +458,7 @@ impl SessionMutation {
         Ok(Some(AddParticipantPayload(Arrival { participant, loads: call.loads() })))
     }
 
-    /// Change a participant's role. For owners and admins; nobody becomes owner, and the owner's role stays.
+    /// Change a participant's role. For owners and admins. No participant becomes owner, and the owner's role stays.
     async fn change_role(&self, context: &Context<'_>, input: ChangeRoleInput) -> Result<Option<ChangeRolePayload>> {
         let call = Use::of(context)?;
         let id = session_id(&input.session_id).or_field_error()?;
@@ -469,8 +468,8 @@ impl SessionMutation {
         Ok(Some(ChangeRolePayload { participant: Participant(participant) }))
     }
 
-    /// Replace the metadata of a participant. For owners and admins, and for each participant their own. They go with the membership: a
-    /// user who comes back has none. The same metadata again change nothing.
+    /// Replace the metadata of a participant. For owners and admins, and for each participant's own metadata. The metadata end with the
+    /// membership: a user who comes back has no metadata. Equal metadata change nothing.
     async fn set_participant_metadata(
         &self,
         context: &Context<'_>,
@@ -491,7 +490,7 @@ impl SessionMutation {
         Ok(Some(SetParticipantMetadataPayload { participant: Participant(change.await.or_field_error()?) }))
     }
 
-    /// Take a participant out of a session. For owners and admins; the owner cannot be taken out.
+    /// Remove a participant from a session. For owners and admins. The owner cannot be removed.
     async fn remove_participant(
         &self,
         context: &Context<'_>,
@@ -504,7 +503,7 @@ impl SessionMutation {
         Ok(Some(RemoveParticipantPayload { session_id: input.session_id, user_id: input.user_id }))
     }
 
-    /// Tell who listens at the moment that one types, or no longer does. For those who may send.
+    /// Signal to the connected readers whether the caller types. For users who may send.
     async fn set_typing(&self, context: &Context<'_>, input: SetTypingInput) -> Result<Option<SetTypingPayload>> {
         let call = Use::of(context)?;
         let id = session_id(&input.session_id).or_field_error()?;

@@ -8,13 +8,13 @@ use super::{
     user::User,
 };
 
-/// What a participant may do.
+/// The role of a participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::ParticipantRole")]
 pub(super) enum ParticipantRole {
-    /// Made the session; everything is up to them.
+    /// Owns the session, with all permissions.
     Owner,
-    /// Manages it.
+    /// Manages the session.
     Admin,
     /// Reads and writes.
     Member,
@@ -41,7 +41,7 @@ pub(super) struct Participant(pub(super) model::Participant);
 /// A user's membership of a session.
 #[Object]
 impl Participant {
-    /// Names this one membership: who comes back gets a new one.
+    /// The id of this membership. A user who comes back gets a new id.
     async fn id(&self) -> ID {
         ID(self.0.id.to_string())
     }
@@ -56,42 +56,42 @@ impl Participant {
         User(self.0.profile.clone())
     }
 
-    /// What they may do.
+    /// The role.
     async fn role(&self) -> ParticipantRole {
         self.0.role.into()
     }
 
-    /// Whether they are the owner.
+    /// Whether the user is the owner.
     async fn is_owner(&self) -> bool {
         self.0.is_owner()
     }
 
-    /// Whether they are in the session now.
+    /// Whether the user is in the session now.
     async fn is_active(&self) -> bool {
         self.0.is_active
     }
 
-    /// When this membership began.
+    /// The time at which this membership began.
     async fn joined_at(&self) -> DateTime {
         DateTime(self.0.joined_at)
     }
 
-    /// When they first came.
+    /// The time of the first join.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
-    /// Whether they are muted: they read, and neither send, edit, react nor type.
+    /// Whether the participant is muted: a muted participant reads, and neither sends, edits, reacts nor types.
     async fn is_muted(&self) -> bool {
         self.0.muted.is_some()
     }
 
-    /// When the mute ends; null where there is none, or where it has no end.
+    /// The end of the mute; null without a mute, and for a mute without an end.
     async fn muted_until(&self) -> Option<DateTime> {
         self.0.muted.and_then(model::Term::end).map(DateTime)
     }
 
-    /// Data of the host's or the client's own; null where there are none. They go with the membership.
+    /// Custom data of the host or the client; null where there are none. The data end with the membership.
     #[graphql(complexity = 20)]
     async fn metadata(&self) -> Option<JsonObject> {
         self.0.metadata.clone().map(JsonObject)

@@ -14,7 +14,7 @@ use super::{
 pub(super) struct Preferences {
     /// Whether the caller wants no notifications of the session.
     is_muted: bool,
-    /// When the mute ends; null for one without an end.
+    /// The end of the mute; null for no end.
     muted_until: Option<DateTime>,
     /// Whether the session is one of the caller's favourites.
     is_favourite: bool,
@@ -26,7 +26,7 @@ impl From<model::Preferences> for Preferences {
     }
 }
 
-/// The caller's settings for a session changed, on this device or on another one. It is not in the log.
+/// The caller's settings for a session changed, on this device or on another one. This signal is not in the log.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct PreferencesChanged {
     /// The session.
@@ -35,14 +35,14 @@ pub(super) struct PreferencesChanged {
     pub(super) preferences: Preferences,
 }
 
-/// New settings of the caller for a session; what is not named stays.
+/// New settings of the caller for a session. An omitted setting does not change.
 #[derive(InputObject)]
 struct SetPreferencesInput {
     /// The session.
     session_id: ID,
     /// Whether the caller wants no notifications of the session.
     is_muted: MaybeUndefined<bool>,
-    /// When the mute ends; the mute has no end where this is not given. Only with `isMuted: true`.
+    /// The end of the mute; no end where not given. Only with `isMuted: true`.
     muted_until: MaybeUndefined<DateTime>,
     /// Whether the session is one of the caller's favourites.
     is_favourite: MaybeUndefined<bool>,
@@ -55,14 +55,14 @@ struct SetPreferencesPayload {
     preferences: Preferences,
 }
 
-/// What may be changed about the caller's settings for sessions.
+/// Mutations of the caller's settings for sessions.
 #[derive(Default)]
 pub(super) struct PreferencesMutation;
 
-/// What may be changed about the caller's settings for sessions.
+/// Mutations of the caller's settings for sessions.
 #[Object]
 impl PreferencesMutation {
-    /// Change the caller's settings for a session. What is left out stays.
+    /// Change the caller's settings for a session. An omitted setting does not change.
     async fn set_preferences(
         &self,
         context: &Context<'_>,

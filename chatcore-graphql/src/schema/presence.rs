@@ -1,4 +1,4 @@
-//! Presence, and what may be asked and changed about it.
+//! Presence, with its queries and mutations.
 
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use chatcore::{
@@ -19,7 +19,7 @@ use super::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::Availability")]
 enum Availability {
-    /// Nothing special.
+    /// Available.
     Online,
     /// Away for a while.
     Away,
@@ -27,7 +27,7 @@ enum Availability {
     DoNotDisturb,
 }
 
-/// Whether a user is there, as others see it.
+/// The status of a user that others see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::PresenceStatus")]
 enum PresenceStatus {
@@ -37,15 +37,15 @@ enum PresenceStatus {
     Away,
     /// A device is connected, and the user is not to be disturbed.
     DoNotDisturb,
-    /// No device is connected, or the user hides it.
+    /// No device is connected, or the user is hidden.
     Offline,
 }
 
-/// Whether a user is there.
+/// The presence of a user.
 #[derive(Debug, Clone)]
 pub(super) struct Presence(pub(super) model::Presence);
 
-/// Whether a user is there.
+/// The presence of a user.
 #[Object]
 impl Presence {
     /// The user.
@@ -53,22 +53,23 @@ impl Presence {
         User(self.0.user.clone())
     }
 
-    /// Whether the user is there.
+    /// The presence status of the user.
     async fn status(&self) -> PresenceStatus {
         self.0.state.status.into()
     }
 
-    /// When the last device of the user was gone; null while the user is there, where it is not known, and where the user hides it.
+    /// The time at which the last device of the user disconnected; null while the user is online, for an unknown time, and for a hidden
+    /// user.
     async fn last_seen(&self) -> Option<DateTime> {
         self.0.state.last_seen.map(DateTime)
     }
 
-    /// What the user says.
+    /// The status text of the user.
     async fn text(&self) -> Option<&str> {
         self.0.state.text.as_ref().map(|text| text.text.as_str())
     }
 
-    /// When the text ends; null where it does not.
+    /// The end of the status text; null for no end.
     async fn text_until(&self) -> Option<DateTime> {
         until(self.0.state.text.as_ref())
     }
@@ -90,27 +91,27 @@ impl OwnPresence {
         User(self.0.user.clone())
     }
 
-    /// What others see, unless the caller hides.
+    /// The status that others see, unless the caller is hidden.
     async fn status(&self) -> PresenceStatus {
         self.0.state.status.into()
     }
 
-    /// When the last device of the caller was gone; null while the caller is there, and where it is not known.
+    /// The time at which the last device of the caller disconnected; null while the caller is online, and for an unknown time.
     async fn last_seen(&self) -> Option<DateTime> {
         self.0.state.last_seen.map(DateTime)
     }
 
-    /// What the caller says.
+    /// The status text of the caller.
     async fn text(&self) -> Option<&str> {
         self.0.state.text.as_ref().map(|text| text.text.as_str())
     }
 
-    /// When the text ends; null where it does not.
+    /// The end of the status text; null for no end.
     async fn text_until(&self) -> Option<DateTime> {
         until(self.0.state.text.as_ref())
     }
 
-    /// What others see while a device of the caller is connected.
+    /// The status that others see while a device of the caller is connected.
     async fn availability(&self) -> Availability {
         self.0.availability.into()
     }
@@ -121,16 +122,16 @@ impl OwnPresence {
     }
 }
 
-/// Changes of the caller's presence. A field that is not named stays.
+/// Changes of the caller's presence. An omitted field does not change.
 #[derive(InputObject)]
 struct SetPresenceInput {
-    /// What others see while a device of the caller is connected.
+    /// The status that others see while a device of the caller is connected.
     availability: MaybeUndefined<Availability>,
-    /// The caller's own words, 1 to 100 characters in one line; null takes them back.
+    /// The status text: 1 to 100 characters in one line; null removes the text.
     text: MaybeUndefined<String>,
-    /// When the words end; they do not where it is not named. It is named with `text`.
+    /// The end of the status text; no end where not given. Requires `text`.
     text_until: Option<DateTime>,
-    /// Whether the caller appears offline to everybody, without a time and without words. The caller goes on seeing others.
+    /// Whether the caller appears offline to everybody, without a last-seen time and a status text. The caller still sees others.
     is_hidden: MaybeUndefined<bool>,
 }
 
@@ -141,14 +142,14 @@ struct SetPresencePayload {
     own_presence: OwnPresence,
 }
 
-/// What may be changed about presence.
+/// Mutations of presence.
 #[derive(Default)]
 pub(super) struct PresenceMutation;
 
-/// What may be changed about presence.
+/// Mutations of presence.
 #[Object]
 impl PresenceMutation {
-    /// Change the caller's own presence. It holds for all devices of the caller, and for the next ones.
+    /// Change the caller's own presence. The presence applies to all devices of the caller, also to later devices.
     async fn set_presence(&self, context: &Context<'_>, input: SetPresenceInput) -> Result<Option<SetPresencePayload>> {
         let call = Use::of(context)?;
         let SetPresenceInput { availability, text, text_until, is_hidden } = input;
@@ -166,20 +167,20 @@ impl PresenceMutation {
     }
 }
 
-/// What may be asked about presence.
+/// Queries of presence.
 #[derive(Default)]
 pub(super) struct PresenceQuery;
 
-/// What may be asked about presence.
+/// Queries of presence.
 #[Object]
 impl PresenceQuery {
-    /// The presence of a session's participants, in the order in which they came, present or not. At most 100 at a time, 50 by default.
+    /// The presence of a session's participants, in the order of joining, online or not. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn presence(
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<PresenceConnection>> {
         let call = Use::of(context)?;
@@ -190,8 +191,8 @@ impl PresenceQuery {
         Ok(Some(list.of_presence(&page, found)))
     }
 
-    /// The presence of users, in the order in which they are named, at most 100. A user who shares no session with the caller is left out,
-    /// as a user who does not exist is.
+    /// The presence of users, in the order of the argument, at most 100. The answer leaves out unknown users, and users who share no
+    /// session with the caller.
     #[graphql(complexity = "user_ids.len().saturating_mul(child_complexity).saturating_add(1)")]
     async fn user_presence(
         &self,

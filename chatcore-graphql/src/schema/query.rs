@@ -38,7 +38,7 @@ use super::{
     user::User,
 };
 
-/// What can be asked for again by its id.
+/// An object that a query can fetch by its id.
 #[derive(Debug, Clone, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "The id, the same on every transport."))]
 pub(super) enum Node {
@@ -65,36 +65,36 @@ pub(crate) struct ModerationQuery(SanctionQuery, ReportQuery, HeldQuery, BlockQu
 #[derive(Default, MergedObject)]
 pub(crate) struct MessagesQuery(MessageQuery, ThreadQuery, MentionQuery, ReactionQuery, LaterQuery, ReceiptQuery);
 
-/// What may be asked about conversations.
+/// Queries of conversations.
 #[derive(Default, MergedObject)]
 pub(crate) struct ConversationQuery(MembershipQuery, ModerationQuery, MessagesQuery);
 
-/// What may be asked. Its parts are those of the services that there are.
+/// The queries. The parts belong to the services of the schema.
 #[derive(Default, MergedObject)]
 pub(crate) struct Query<P: ObjectType>(P);
 
-/// What may be asked.
+/// The queries.
 #[cfg(feature = "accounts")]
 #[derive(Default, MergedObject)]
 #[graphql(name = "QueryWithAccounts")]
 pub(crate) struct WithAccounts(ConversationQuery, super::account::AccountQuery);
 
-/// What may be asked.
+/// The queries.
 #[derive(Default, MergedObject)]
 #[graphql(name = "QueryWithAdmin")]
 pub(crate) struct WithAdmin(ConversationQuery, super::admin::AdminQuery);
 
-/// What may be asked.
+/// The queries.
 #[cfg(feature = "accounts")]
 #[derive(Default, MergedObject)]
 #[graphql(name = "QueryWithBoth")]
 pub(crate) struct WithBoth(ConversationQuery, super::account::AccountQuery, super::admin::AdminQuery);
 
-/// What may be asked about the caller, sessions, participants and events.
+/// Queries of the caller, sessions, participants and events.
 #[derive(Default)]
 pub(super) struct SessionQuery;
 
-/// What may be asked about the caller, sessions, participants and events.
+/// Queries of the caller, sessions, participants and events.
 #[Object]
 impl SessionQuery {
     /// A session or a message by its id.
@@ -107,7 +107,7 @@ impl SessionQuery {
         node(&id, &call.loads()).await.map(Some)
     }
 
-    /// Sessions and messages by their ids, in that order; null, with an error, for those that there are not.
+    /// Sessions and messages by their ids, in that order; null, with an error, for an unknown id.
     #[graphql(complexity = "ids.len().saturating_mul(child_complexity).saturating_add(1)")]
     async fn nodes(
         &self,
@@ -139,7 +139,7 @@ impl SessionQuery {
     }
 
     /// A session.
-    async fn session(&self, context: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Session>> {
+    async fn session(&self, context: &Context<'_>, #[graphql(desc = "The id.")] id: ID) -> Result<Option<Session>> {
         let call = Use::of(context)?;
         let id = session_id(&id).or_field_error()?;
         let loads = call.loads();
@@ -147,20 +147,20 @@ impl SessionQuery {
         Ok(Some(Session::whole(details, loads)))
     }
 
-    /// The sessions that the caller is in: those that are not archived, or those that are. At most 100 at a time, 50 by default. A search looks
-    /// at 2,000 sessions at the most, so a page of it can have fewer entries than asked for.
+    /// The sessions that the caller is in: either the sessions that are not archived, or the archived sessions. At most 100 at a time, 50
+    /// by default. A search reads at most 2,000 sessions, so a page of a search can have fewer entries than requested.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn sessions(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
         #[graphql(
             desc = "Words, together 1 to 100 characters. Each word is a part of the title, or in a direct session of the other user's name or user name. The case of letters makes no difference."
         )]
         search: Option<String>,
         #[graphql(desc = "The order; `NEWEST` where not given.")] sort: Option<SessionOrder>,
-        #[graphql(desc = "Whether to list the archived ones.")] archived: Option<bool>,
+        #[graphql(desc = "Whether to list the archived sessions.")] archived: Option<bool>,
     ) -> Result<Option<SessionConnection>> {
         let call = Use::of(context)?;
         let archived = archived.unwrap_or(false);
@@ -173,14 +173,14 @@ impl SessionQuery {
         Ok(Some(list.of_sessions(&page, found, |summary| Session::listed(summary, Arc::clone(&loads)))))
     }
 
-    /// The sessions that the caller could join: public, with a seat left, without the caller. At most 100 at a time, 50 by default. A search
-    /// looks at 2,000 sessions at the most, so a page of it can have fewer entries than asked for. A list of 2,000 sessions at the most is sorted
-    /// by `TITLE`, `PARTICIPANTS` or `ACTIVITY`.
+    /// The sessions that the caller could join: public, with a seat left, without the caller. At most 100 at a time, 50 by default. A
+    /// search reads at most 2,000 sessions, so a page of a search can have fewer entries than requested. A list of at most 2,000 sessions
+    /// is sorted by `TITLE`, `PARTICIPANTS` or `ACTIVITY`.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn public_sessions(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
         #[graphql(
             desc = "Words, together 1 to 100 characters. Each word is a part of the title, of the description, or of a tag. The case of letters makes no difference."
@@ -198,16 +198,16 @@ impl SessionQuery {
         Ok(Some(list.of_public(&page, found, order, |summary| Session::listed(summary, Arc::clone(&loads)))))
     }
 
-    /// Who is in a session, in the order in which they came. At most 100 at a time, 50 by default.
+    /// The participants of a session, in the order of joining. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn participants(
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
         #[graphql(
-            desc = "Whether to show e-mail addresses: to everybody the caller's own, to owners and admins also those of users who joined by themselves or have posted here."
+            desc = "Whether to show e-mail addresses: for every caller the caller's own address, for owners and admins also the addresses of users who joined by themselves or have posted here."
         )]
         include_email: Option<bool>,
     ) -> Result<Option<ParticipantConnection>> {
@@ -226,8 +226,8 @@ impl SessionQuery {
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
-        #[graphql(desc = "The cursor or position after which to begin; the first event, where not given.")]
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
+        #[graphql(desc = "The cursor or position after which to begin; the first event where not given.")]
         after: Option<String>,
     ) -> Result<Option<EventConnection>> {
         let call = Use::of(context)?;

@@ -1,4 +1,4 @@
-//! Reactions to messages and emojis of sessions, and what may be asked and changed about them.
+//! Reactions to messages and emojis of sessions, with their queries and mutations.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chatcore::{
@@ -26,12 +26,12 @@ impl Reaction {
         self.0.emoji.as_str()
     }
 
-    /// How many users reacted with the emoji.
+    /// The number of users who reacted with the emoji.
     async fn count(&self) -> Long {
         Long(self.0.count)
     }
 
-    /// Whether the caller is one of them.
+    /// Whether the caller reacted with the emoji.
     async fn me(&self) -> bool {
         self.0.mine
     }
@@ -64,7 +64,7 @@ struct AddReactionInput {
     emoji: String,
 }
 
-/// A reaction to take back.
+/// A reaction to remove.
 #[derive(InputObject)]
 struct RemoveReactionInput {
     /// The message.
@@ -87,12 +87,12 @@ struct RemoveReactionPayload {
     message_id: ID,
 }
 
-/// An emoji of a session's own.
+/// A custom emoji of a session.
 #[derive(SimpleObject)]
 struct SessionEmoji {
     /// The name, without colons. Users react with `:name:`.
     name: String,
-    /// Where its picture is; null where that is not known here.
+    /// The address of the picture; null where the server does not know the address.
     url: Option<String>,
 }
 
@@ -103,7 +103,7 @@ struct AddEmojiInput {
     session_id: ID,
     /// The name: 2 to 32 of the characters `a` to `z`, `0` to `9`, `_`, `+` and `-`.
     name: String,
-    /// Where its picture is: an address of at most 2,048 characters that begins with `https://`.
+    /// The address of the picture: at most 2,048 characters, beginning with `https://`.
     url: Option<String>,
 }
 
@@ -138,11 +138,11 @@ fn emoji_name(text: &str) -> chatcore::Result<EmojiName> {
     text.parse().map_err(|error: model::InvalidId| Error::malformed("name", error.expected))
 }
 
-/// What may be changed about reactions.
+/// Mutations of reactions.
 #[derive(Default)]
 pub(super) struct ReactionMutation;
 
-/// What may be changed about reactions.
+/// Mutations of reactions.
 #[Object]
 impl ReactionMutation {
     /// React to a message. For everybody in the session but viewers. A message has at most 20 kinds of reactions. Reacting again with
@@ -155,7 +155,7 @@ impl ReactionMutation {
         Ok(Some(AddReactionPayload { message_id: input.message_id }))
     }
 
-    /// Take a reaction of the caller back. Where there is none, nothing changes.
+    /// Remove a reaction of the caller. Without a reaction, nothing changes.
     async fn remove_reaction(
         &self,
         context: &Context<'_>,
@@ -168,8 +168,8 @@ impl ReactionMutation {
         Ok(Some(RemoveReactionPayload { message_id: input.message_id }))
     }
 
-    /// Give a session an emoji of its own. For owners and admins. Where there is one of the name, its address is replaced. A session has at
-    /// most 100.
+    /// Add a custom emoji to a session. For owners and admins. For an existing name, the call replaces the address. A session has at most
+    /// 100 custom emojis.
     async fn add_emoji(&self, context: &Context<'_>, input: AddEmojiInput) -> Result<Option<AddEmojiPayload>> {
         let call = Use::of(context)?;
         let AddEmojiInput { session_id: session, name, url } = input;
@@ -179,8 +179,8 @@ impl ReactionMutation {
         Ok(Some(AddEmojiPayload { session_id: session }))
     }
 
-    /// Remove an emoji of a session's own. For owners and admins. Reactions with it stay, and can be taken back. Where there is none of the
-    /// name, nothing changes.
+    /// Remove a custom emoji of a session. For owners and admins. Reactions with the emoji stay, and users can remove these reactions.
+    /// Without an emoji of the name, nothing changes.
     async fn remove_emoji(&self, context: &Context<'_>, input: RemoveEmojiInput) -> Result<Option<RemoveEmojiPayload>> {
         let call = Use::of(context)?;
         let RemoveEmojiInput { session_id: session, name } = input;
@@ -191,11 +191,11 @@ impl ReactionMutation {
     }
 }
 
-/// What may be asked about reactions.
+/// Queries of reactions.
 #[derive(Default)]
 pub(super) struct ReactionQuery;
 
-/// What may be asked about reactions.
+/// Queries of reactions.
 #[Object]
 impl ReactionQuery {
     /// The users who reacted to a message with an emoji, in the order of their ids; empty for a deleted message. At most 100 at a
@@ -206,7 +206,7 @@ impl ReactionQuery {
         context: &Context<'_>,
         #[graphql(name = "messageId", desc = "The message.")] message: ID,
         #[graphql(desc = "The emoji.")] emoji: String,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<ReactorConnection>> {
         let call = Use::of(context)?;
@@ -218,7 +218,7 @@ impl ReactionQuery {
         Ok(Some(list.of_reactors(&page, found)))
     }
 
-    /// The emojis of a session's own, in the order of their names; at most 100.
+    /// The custom emojis of a session, in the order of their names; at most 100.
     #[graphql(complexity = "MAX_EMOJIS.saturating_mul(child_complexity).saturating_add(1)")]
     async fn emojis(
         &self,

@@ -1,4 +1,4 @@
-//! How far the caller has read, and what may be changed about it.
+//! The caller's read state, with its mutations.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use chatcore::{
@@ -27,7 +27,7 @@ pub(super) enum SessionOrder {
 pub(super) enum PublicSessionOrder {
     /// The newest session first.
     Newest,
-    /// By the titles, whatever the case of their letters, character by character.
+    /// Alphabetical order of the titles, character by character, without a distinction of case.
     Title,
     /// The session with the most participants first.
     Participants,
@@ -35,11 +35,11 @@ pub(super) enum PublicSessionOrder {
     Activity,
 }
 
-/// The number of messages of a session that the caller has not read. Messages that the caller sent as `USER` are not among them; messages
-/// that were deleted are.
+/// The number of messages of a session that the caller has not read. Messages that the caller sent as `USER` do not count; deleted messages
+/// count.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct Unread {
-    /// The number of messages. Where it is not exact, it is an upper bound.
+    /// The number of messages. An inexact number is an upper bound.
     count: Long,
     /// Whether `count` is exact: the read marker is among the last 100 events of the session. A client shows a count that is not exact as,
     /// for instance, `99+`.
@@ -55,7 +55,7 @@ impl From<model::Unread> for Unread {
 /// The number of messages of a session that mention the caller and that the caller has not read.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct UnreadMentions {
-    /// The number of messages among the caller's 100 newest mentions. Where it is not exact, it is a lower bound.
+    /// The number of messages among the caller's 100 newest mentions. An inexact number is a lower bound.
     count: Long,
     /// Whether `count` is exact: the caller has no unread message in the session, or at most 99 mentions in all sessions.
     is_exact: bool,
@@ -72,7 +72,7 @@ impl From<model::UnreadMentions> for UnreadMentions {
 pub(super) struct ReadState {
     /// The session.
     session_id: ID,
-    /// The position up to which the caller has read. `messages` with it as `after` begins with the first unread message.
+    /// The position up to which the caller has read. `messages` with this position as `after` begins with the first unread message.
     read_upto: Long,
     /// The messages that are unread.
     unread: Unread,
@@ -84,7 +84,7 @@ impl From<model::ReadState> for ReadState {
     }
 }
 
-/// The caller's read marker moved: another device of the caller has read, or marked as unread. It is not in the log.
+/// The caller's read marker moved: another device of the caller has read, or marked as unread. This signal is not in the log.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct ReadMarker {
     /// The session.
@@ -107,13 +107,13 @@ impl From<model::ReadState> for ReadMarker {
 struct AllRead {
     /// The number of sessions whose marker moved.
     marked: Long,
-    /// The last session that was looked at, after which the next call continues; null where there was none.
+    /// The last processed session, after which the next call continues; null without a session.
     last: Option<ID>,
     /// Whether no session is left.
     is_done: bool,
 }
 
-/// Up to where a session is read: `seq` or `messageId`.
+/// The position up to which a session is read: `seq` or `messageId`.
 #[derive(InputObject)]
 struct MarkReadInput {
     /// The session.
@@ -131,10 +131,10 @@ struct MarkUnreadFromInput {
     message_id: ID,
 }
 
-/// Where to continue with marking all sessions as read.
+/// The session after which to continue to mark all sessions as read.
 #[derive(InputObject)]
 struct MarkAllReadInput {
-    /// The `last` of the answer before; the first call has none.
+    /// The `last` of the previous answer; absent in the first call.
     after: Option<ID>,
 }
 
@@ -155,18 +155,18 @@ struct MarkUnreadFromPayload {
 /// The result of marking all sessions as read.
 #[derive(SimpleObject)]
 struct MarkAllReadPayload {
-    /// The sessions that were looked at.
+    /// The processed sessions.
     sessions: AllRead,
 }
 
-/// What may be changed about how far the caller has read.
+/// Mutations of the caller's read state.
 #[derive(Default)]
 pub(super) struct ReadingMutation;
 
-/// What may be changed about how far the caller has read.
+/// Mutations of the caller's read state.
 #[Object]
 impl ReadingMutation {
-    /// Mark a session as read up to a position or a message. A marker moves forward only: to mark what stands before it changes nothing.
+    /// Mark a session as read up to a position or a message. A marker only moves forward: an earlier position changes nothing.
     async fn mark_read(&self, context: &Context<'_>, input: MarkReadInput) -> Result<Option<MarkReadPayload>> {
         let call = Use::of(context)?;
         let id = session_id(&input.session_id).or_field_error()?;
@@ -176,7 +176,7 @@ impl ReadingMutation {
         Ok(Some(MarkReadPayload { state: state.into() }))
     }
 
-    /// Mark a message and all after it as unread. Messages from before the caller came into the session stay read.
+    /// Mark a message and all after it as unread. Messages from before the caller's join stay read.
     async fn mark_unread_from(
         &self,
         context: &Context<'_>,

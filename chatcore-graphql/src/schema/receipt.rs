@@ -11,7 +11,7 @@ use super::{
     user::User,
 };
 
-/// What a receipt says of a user.
+/// The kind of a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::ReceiptKind")]
 pub(super) enum ReceiptKind {
@@ -21,24 +21,24 @@ pub(super) enum ReceiptKind {
     Read,
 }
 
-/// The messages of a session came further to a user. It is not in the log.
+/// A user received or read further messages of a session. This signal is not in the log.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct Receipt {
     /// The session.
     pub(super) session_id: ID,
     /// The user.
     pub(super) user: User,
-    /// Whether a device of the user has received them, or the user has read them.
+    /// Whether a device of the user has received the messages, or the user has read the messages.
     pub(super) kind: ReceiptKind,
-    /// The position up to which that holds.
+    /// The position up to which the receipt holds.
     pub(super) seq: Long,
 }
 
-/// The receipt of a participant for a message. What the caller may not see is false.
+/// The receipt of a participant for a message. A value that the caller may not see is false.
 #[derive(Debug, Clone)]
 pub(super) struct MessageReceipt(pub(super) model::MessageReceipt);
 
-/// The receipt of a participant for a message. What the caller may not see is false.
+/// The receipt of a participant for a message. A value that the caller may not see is false.
 #[Object]
 impl MessageReceipt {
     /// The id of the participant's stay in the session.
@@ -51,8 +51,8 @@ impl MessageReceipt {
         User(self.0.user.clone())
     }
 
-    /// Whether the message is addressed to the participant: the participant is not its author, and was in the session when it was sent. There
-    /// is no receipt of anybody else.
+    /// Whether the message is addressed to the participant: the participant is not its author, and was in the session when it was sent.
+    /// Only addressees have receipts.
     async fn is_addressee(&self) -> bool {
         self.0.is_addressee
     }
@@ -68,32 +68,32 @@ impl MessageReceipt {
     }
 }
 
-/// How far a message came.
+/// The delivery status of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::DeliveryStatus")]
 enum DeliveryStatus {
-    /// The session has it.
+    /// The session has the message.
     Sent,
-    /// A device of an addressee has received it.
+    /// A device of an addressee has received the message.
     Delivered,
-    /// An addressee has read it.
+    /// An addressee has read the message.
     Read,
 }
 
-/// How far a message came, and to how many, as the caller may see it.
+/// The delivery status of a message and its numbers of addressees, as the caller may see them.
 #[derive(SimpleObject)]
 struct MessageDelivery {
     /// The message.
     message_id: ID,
-    /// The furthest that it came.
+    /// The furthest status of an addressee.
     status: DeliveryStatus,
-    /// The number of addressees: the participants that have been in the session since the message was sent, without its author.
+    /// The number of addressees: the participants that have been in the session since the message was sent, without the author.
     addressees: Long,
-    /// The number of addressees to whom it was delivered. An addressee who has read the message counts, too.
+    /// The number of addressees with a delivery. An addressee who has read the message counts, too.
     delivered: Long,
-    /// The number of addressees who have read it.
+    /// The number of addressees who have read the message.
     read: Long,
-    /// Whether all participants were counted. In a session with more than 500 participants, only the first 500 are.
+    /// Whether all participants were counted. In a session with more than 500 participants, only the first 500 participants count.
     is_exact: bool,
 }
 
@@ -123,8 +123,7 @@ struct DeliveryState {
 /// The caller's own settings. Nobody else sees them.
 #[derive(SimpleObject)]
 struct UserSettings {
-    /// Whether others see the caller's receipts. A caller who switches this off sees of others whether messages were delivered, and not
-    /// whether they were read.
+    /// Whether others see the caller's receipts. A caller without receipts sees the deliveries of messages to others, but no reads.
     receipts: bool,
 }
 
@@ -134,12 +133,12 @@ impl From<model::UserSettings> for UserSettings {
     }
 }
 
-/// Up to where a device of the caller has received a session.
+/// The position up to which a device of the caller has received a session.
 #[derive(InputObject)]
 struct AcknowledgeDeliveryInput {
     /// The session.
     session_id: ID,
-    /// A position of the session's log, from 1 on. The device has received everything up to there.
+    /// A position of the session's log, from 1 on. The device has received everything up to the position.
     seq: Long,
 }
 
@@ -150,7 +149,7 @@ struct AcknowledgeDeliveryPayload {
     state: DeliveryState,
 }
 
-/// New settings of the caller; what is not named stays.
+/// New settings of the caller. An omitted setting does not change.
 #[derive(InputObject)]
 struct SetUserSettingsInput {
     /// Whether others see the caller's receipts.
@@ -164,15 +163,15 @@ struct SetUserSettingsPayload {
     settings: UserSettings,
 }
 
-/// What may be changed about receipts.
+/// Mutations of receipts.
 #[derive(Default)]
 pub(super) struct ReceiptMutation;
 
-/// What may be changed about receipts.
+/// Mutations of receipts.
 #[Object]
 impl ReceiptMutation {
-    /// Acknowledge that some device of the caller has received everything of a session up to a position. It goes forward only: to acknowledge
-    /// what stands before changes nothing. It marks nothing as read.
+    /// Acknowledge that some device of the caller has received everything of a session up to a position. The position only moves forward:
+    /// an earlier position changes nothing. The call marks nothing as read.
     async fn acknowledge_delivery(
         &self,
         context: &Context<'_>,
@@ -186,7 +185,7 @@ impl ReceiptMutation {
         Ok(Some(AcknowledgeDeliveryPayload { state }))
     }
 
-    /// Change the caller's own settings. What is left out stays. Streams that are open follow within 2 seconds.
+    /// Change the caller's own settings. An omitted setting does not change. Open streams apply the change within 2 seconds.
     async fn set_user_settings(
         &self,
         context: &Context<'_>,
@@ -199,21 +198,20 @@ impl ReceiptMutation {
     }
 }
 
-/// What may be asked about receipts.
+/// Queries of receipts.
 #[derive(Default)]
 pub(super) struct ReceiptQuery;
 
-/// What may be asked about receipts.
+/// Queries of receipts.
 #[Object]
 impl ReceiptQuery {
-    /// The receipts for a message, one for each participant of its session, in the order in which they came. At most 100 at a time, 50 by
-    /// default.
+    /// The receipts for a message, one for each participant of its session, in the order of joining. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn message_receipts(
         &self,
         context: &Context<'_>,
         #[graphql(name = "messageId", desc = "The message.")] message: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<ReceiptConnection>> {
         let call = Use::of(context)?;
@@ -224,7 +222,7 @@ impl ReceiptQuery {
         Ok(Some(list.of_receipts(&page, found)))
     }
 
-    /// How far a message came, and to how many of its addressees, as the caller may see it.
+    /// The delivery status of a message and its numbers of addressees, as the caller may see them.
     #[graphql(complexity = "50 + child_complexity")]
     async fn message_delivery(
         &self,

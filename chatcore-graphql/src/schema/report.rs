@@ -1,4 +1,4 @@
-//! Reports, the moderation log and the deletion of the messages of users, and what may be asked and changed about them.
+//! Reports, the moderation log and the deletion of the messages of users, with their queries and mutations.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use super::{
     user::User,
 };
 
-/// Why something is reported.
+/// The reason of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::ReportReason")]
 pub(super) enum ReportReason {
-    /// Unwanted advertising, or the same again and again.
+    /// Unwanted advertising, or a text that is sent again and again.
     Spam,
-    /// Somebody is insulted, threatened or followed.
+    /// A person is insulted, threatened or followed.
     Harassment,
     /// Hatred against a group of people.
     Hate,
@@ -30,27 +30,27 @@ pub(super) enum ReportReason {
     Sexual,
     /// The law forbids it.
     Illegal,
-    /// Somebody pretends to be somebody else.
+    /// A user pretends to be another person.
     Impersonation,
     /// Something else, which the text of the report says.
     Other,
 }
 
-/// How far the work on a report is.
+/// The state of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::ReportState")]
 pub(super) enum ReportState {
-    /// Nobody works on it.
+    /// No moderator works on the report.
     Open,
-    /// A moderator works on it.
+    /// A moderator works on the report.
     InReview,
-    /// It was right, and something was done. This is an end.
+    /// The report was right, and a moderator acted. A closed state.
     Resolved,
-    /// Nothing is to be done. This is an end.
+    /// No action is needed. A closed state.
     Dismissed,
 }
 
-/// What a moderator did.
+/// The action of a moderator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::ModerationAction")]
 pub(super) enum ModerationAction {
@@ -78,7 +78,7 @@ pub(super) enum ModerationAction {
     Unknown,
 }
 
-/// A report as the user sees it who made it.
+/// The reporter's view of a report.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct FiledReport {
     /// The id.
@@ -89,11 +89,11 @@ pub(super) struct FiledReport {
     user_id: ID,
     /// The reported message; null where the user is reported.
     message_id: Option<ID>,
-    /// Why.
+    /// The reason.
     reason: ReportReason,
-    /// More about it.
+    /// The explanation of the reporter.
     text: Option<String>,
-    /// When it was made.
+    /// The time of the report.
     created_at: DateTime,
 }
 
@@ -112,7 +112,7 @@ impl From<model::FiledReport> for FiledReport {
     }
 }
 
-/// A report as those see it who moderate.
+/// The moderators' view of a report.
 #[derive(Debug, Clone)]
 pub(super) struct Report {
     report: model::Report,
@@ -125,7 +125,7 @@ impl Report {
     }
 }
 
-/// A report as those see it who moderate.
+/// The moderators' view of a report.
 #[Object]
 impl Report {
     /// The id.
@@ -138,7 +138,7 @@ impl Report {
         ID(self.report.session_id.to_string())
     }
 
-    /// The user who made it.
+    /// The user who made the report.
     async fn reporter(&self) -> User {
         User(self.report.reporter.clone())
     }
@@ -159,27 +159,27 @@ impl Report {
         Some(Message { message, loads: Arc::clone(&self.loads) })
     }
 
-    /// Why.
+    /// The reason.
     async fn reason(&self) -> ReportReason {
         self.report.reason.into()
     }
 
-    /// The reporter's words.
+    /// The text of the reporter.
     async fn text(&self) -> Option<&str> {
         self.report.text.as_deref()
     }
 
-    /// How far the work on it is.
+    /// The state of the report.
     async fn state(&self) -> ReportState {
         self.report.state.into()
     }
 
-    /// How often the state was set, the first time included.
+    /// The number of times that the state was set, including the first time.
     async fn revision(&self) -> Long {
         Long(self.report.revision)
     }
 
-    /// When it was made.
+    /// The time of the report.
     async fn created_at(&self) -> DateTime {
         DateTime(self.report.created_at)
     }
@@ -189,7 +189,7 @@ impl Report {
         self.report.handling.as_ref().map(|handling| User(handling.by.clone()))
     }
 
-    /// When the state was changed last.
+    /// The time of the last change of the state.
     async fn handled_at(&self) -> Option<DateTime> {
         self.report.handling.as_ref().map(|handling| DateTime(handling.at))
     }
@@ -200,30 +200,30 @@ impl Report {
     }
 }
 
-/// What a moderator did in a session.
+/// An entry of the moderation log of a session.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct ModerationEntry {
     /// The id.
     id: ID,
     /// The session.
     session_id: ID,
-    /// What was done.
+    /// The action.
     action: ModerationAction,
     /// The moderator.
     actor: User,
     /// The affected user.
     user: User,
-    /// The message, where one was deleted or reported.
+    /// The message, for a deletion or a report of a message.
     message_id: Option<ID>,
-    /// How many messages were deleted, where all of a user were.
+    /// The number of deleted messages, for a deletion of all messages of a user.
     count: Option<Long>,
-    /// The report, where the state of one was changed.
+    /// The report, for a change of the state of a report.
     report_id: Option<ID>,
     /// The new state of the report.
     report_state: Option<ReportState>,
-    /// The end of the ban or the mute; null where it has none.
+    /// The end of the ban or the mute; null for no end.
     until: Option<DateTime>,
-    /// When.
+    /// The time of the action.
     created_at: DateTime,
 }
 
@@ -265,9 +265,9 @@ pub(super) struct MessageDeletion {
     session_id: ID,
     /// The user.
     user_id: ID,
-    /// How many messages of the user were deleted in this way so far, by earlier calls, too.
+    /// The number of messages of the user that were deleted so far, including earlier calls.
     deleted: Long,
-    /// Whether the work has ended. While it is false, the server goes on in the background.
+    /// Whether the work has ended. While the value is false, the server continues in the background.
     is_done: bool,
 }
 
@@ -283,7 +283,7 @@ impl From<model::MessageDeletion> for MessageDeletion {
     }
 }
 
-/// A report was made, or its state changed. Only users are told who see the session's reports. It is not in the log.
+/// A report was made, or its state changed. Only users who see the session's reports receive this signal, which is not in the log.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct ReportChanged {
     /// The session.
@@ -299,9 +299,9 @@ pub(super) struct ReportChanged {
 struct ReportMessageInput {
     /// The message.
     message_id: ID,
-    /// Why.
+    /// The reason.
     reason: ReportReason,
-    /// More about it: at most 500 characters. Those who moderate see it.
+    /// An explanation for the moderators: at most 500 characters.
     text: Option<String>,
 }
 
@@ -312,9 +312,9 @@ struct ReportParticipantInput {
     session_id: ID,
     /// The user, who is or was in the session.
     user_id: ID,
-    /// Why.
+    /// The reason.
     reason: ReportReason,
-    /// More about it: at most 500 characters. Those who moderate see it.
+    /// An explanation for the moderators: at most 500 characters.
     text: Option<String>,
 }
 
@@ -325,11 +325,11 @@ struct ResolveReportInput {
     session_id: ID,
     /// The report.
     report_id: ID,
-    /// The state. `RESOLVED` and `DISMISSED` are ends: a report that is closed stays as it is.
+    /// The state. `RESOLVED` and `DISMISSED` are final: a closed report does not change.
     state: ReportState,
-    /// A note for those who moderate: at most 500 characters.
+    /// A note for the moderators: at most 500 characters.
     note: Option<String>,
-    /// The revision that the caller has seen, where the change must replace no other.
+    /// The expected revision. If the report has another revision, the change fails.
     revision: Option<Long>,
 }
 
@@ -370,14 +370,14 @@ struct DeleteMessagesOfPayload {
     deletion: MessageDeletion,
 }
 
-/// What may be changed about reports and the messages of users.
+/// Mutations of reports and of the messages of users.
 #[derive(Default)]
 pub(super) struct ReportMutation;
 
-/// What may be changed about reports and the messages of users.
+/// Mutations of reports and of the messages of users.
 #[Object]
 impl ReportMutation {
-    /// Report a message to those who moderate the session. The sender does not learn of it. The same again gives the report that is open.
+    /// Report a message to the moderators of the session. The server does not notify the sender. A repeated call returns the open report.
     async fn report_message(
         &self,
         context: &Context<'_>,
@@ -391,8 +391,8 @@ impl ReportMutation {
         Ok(Some(ReportMessagePayload { report }))
     }
 
-    /// Report a user who is or was in a session to those who moderate the session. The user does not learn of it. The same again gives the
-    /// report that is open.
+    /// Report a user who is or was in a session to the moderators of the session. The server does not notify the user. A repeated call
+    /// returns the open report.
     async fn report_participant(
         &self,
         context: &Context<'_>,
@@ -407,8 +407,8 @@ impl ReportMutation {
         Ok(Some(ReportParticipantPayload { report: filed.into() }))
     }
 
-    /// Change the state of a report. For owners and admins, not for a report of the caller. Of two who change one report at once, the first
-    /// one is followed.
+    /// Change the state of a report. For owners and admins, not for a report of the caller. Of two concurrent changes of one report, the
+    /// first change succeeds.
     async fn resolve_report(
         &self,
         context: &Context<'_>,
@@ -424,8 +424,8 @@ impl ReportMutation {
         Ok(Some(ResolveReportPayload { report: Report::new(report, call.loads()) }))
     }
 
-    /// Delete all messages of a user in a session. For owners and admins; of the owner's messages only for the owner. Many of them take longer
-    /// than the call: the server goes on in the background, and another call says how far it has come.
+    /// Delete all messages of a user in a session. For owners and admins; of the owner's messages only for the owner. A deletion of many
+    /// messages continues in the background after the answer; another call returns the progress.
     async fn delete_messages_of(
         &self,
         context: &Context<'_>,
@@ -439,11 +439,11 @@ impl ReportMutation {
     }
 }
 
-/// What may be asked about reports and moderation.
+/// Queries of reports and moderation.
 #[derive(Default)]
 pub(super) struct ReportQuery;
 
-/// What may be asked about reports and moderation.
+/// Queries of reports and moderation.
 #[Object]
 impl ReportQuery {
     /// The reports of a session, the newest first, without those of the caller. For owners and admins. At most 100 at a time, 50 by default.
@@ -452,8 +452,8 @@ impl ReportQuery {
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "The state; every one where not given.")] state: Option<ReportState>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The state; every state where not given.")] state: Option<ReportState>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<ReportConnection>> {
         let call = Use::of(context)?;
@@ -465,13 +465,13 @@ impl ReportQuery {
         Ok(Some(list.of_reports(&page, found, |report| Report::new(report, Arc::clone(&loads)))))
     }
 
-    /// What moderators did in a session, the newest first. For owners and admins. At most 100 at a time, 50 by default.
+    /// The moderation log of a session, the newest entry first. For owners and admins. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn moderation_log(
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<ModerationConnection>> {
         let call = Use::of(context)?;

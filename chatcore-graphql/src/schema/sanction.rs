@@ -1,4 +1,4 @@
-//! Bans and mutes, the transfer of a session, and what may be asked and changed about them.
+//! Bans and mutes, and the transfer of a session, with their queries and mutations.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use chatcore::{chat::SanctionUser, model};
@@ -28,7 +28,7 @@ impl SessionBan {
         User(self.0.banned_by.clone())
     }
 
-    /// Why, in the words of that user.
+    /// The reason, in the words of that user.
     async fn reason(&self) -> Option<&str> {
         self.0.reason.as_deref()
     }
@@ -38,7 +38,7 @@ impl SessionBan {
         DateTime(self.0.banned_at)
     }
 
-    /// When it ends; null for never.
+    /// The end of the ban; null for no end.
     async fn until(&self) -> Option<DateTime> {
         self.0.until.map(DateTime)
     }
@@ -59,7 +59,7 @@ inputs! {
         session_id: ID,
         /// The user, who need not be in the session.
         user_id: ID,
-        /// Why: at most 500 characters. Those who manage the session see it.
+        /// The reason: at most 500 characters. Users who manage the session see the reason.
         reason: Option<String>,
         /// When the ban ends; never where not given.
         until: Option<DateTime>,
@@ -77,7 +77,7 @@ inputs! {
         session_id: ID,
         /// The participant.
         user_id: ID,
-        /// Why: at most 500 characters.
+        /// The reason: at most 500 characters.
         reason: Option<String>,
         /// When the mute ends; never where not given.
         until: Option<DateTime>,
@@ -133,15 +133,15 @@ fn sanction(reason: Option<String>, until: Option<DateTime>) -> SanctionUser {
     SanctionUser { reason, until: until.map(|DateTime(until)| until) }
 }
 
-/// What may be changed about bans, mutes and ownership.
+/// Mutations of bans, mutes and ownership.
 #[derive(Default)]
 pub(super) struct SanctionMutation;
 
-/// What may be changed about bans, mutes and ownership.
+/// Mutations of bans, mutes and ownership.
 #[Object]
 impl SanctionMutation {
-    /// Ban a user from a session. For owners and admins; never the owner. A participant is out at once, and a user who is not in the
-    /// session cannot come in. It ends at `until`, or when it is lifted. Another ban takes the place of the one before.
+    /// Ban a user from a session. For owners and admins; never the owner. The ban removes a participant at once, and prevents a join of the
+    /// user. The ban ends at `until`, or when a user lifts the ban. Another ban replaces the previous ban.
     async fn ban_participant(
         &self,
         context: &Context<'_>,
@@ -155,7 +155,7 @@ impl SanctionMutation {
         Ok(Some(BanParticipantPayload { session_id: session, user_id: target }))
     }
 
-    /// Lift a ban. For owners and admins. Where there is no ban, nothing changes. The user does not come back by it.
+    /// Lift a ban. For owners and admins. Where there is no ban, nothing changes. The user does not rejoin automatically.
     async fn unban_participant(
         &self,
         context: &Context<'_>,
@@ -169,9 +169,8 @@ impl SanctionMutation {
         Ok(Some(UnbanParticipantPayload { session_id: session, user_id: target }))
     }
 
-    /// Mute a participant. For owners and admins; never the owner. The participant reads, and neither sends, edits, reacts nor types,
-    /// until `until` or until somebody ends the mute. It stays with a user who leaves and comes back. Another mute takes the place of the
-    /// one before.
+    /// Mute a participant. For owners and admins; never the owner. The participant reads, and neither sends, edits, reacts nor types, until
+    /// `until` or until a user ends the mute. The mute survives a leave and a rejoin. Another mute replaces the previous mute.
     async fn mute_participant(
         &self,
         context: &Context<'_>,
@@ -199,7 +198,7 @@ impl SanctionMutation {
         Ok(Some(UnmuteParticipantPayload { session_id: session, user_id: target }))
     }
 
-    /// Make a participant the owner. For the owner, who is an admin from then on, and can leave. A mute of the new owner ends.
+    /// Transfer the ownership to a participant. For the owner, who becomes an admin, and can leave. A mute of the new owner ends.
     async fn transfer_ownership(
         &self,
         context: &Context<'_>,
@@ -213,21 +212,21 @@ impl SanctionMutation {
     }
 }
 
-/// What may be asked about bans.
+/// Queries of bans.
 #[derive(Default)]
 pub(super) struct SanctionQuery;
 
-/// What may be asked about bans.
+/// Queries of bans.
 #[Object]
 impl SanctionQuery {
-    /// The users who are banned from a session, in the order of their ids; without bans that are over. For owners and admins. At most
-    /// 100 at a time, 50 by default.
+    /// The users who are banned from a session, in the order of their ids; without expired bans. For owners and admins. At most 100 at a
+    /// time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn bans(
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<BanConnection>> {
         let call = Use::of(context)?;

@@ -1,4 +1,4 @@
-//! What administrators may ask and change about the webhooks of the server.
+//! Queries and mutations of the webhooks of the server.
 
 use async_graphql::{Context, ID, InputObject, MergedObject, Object, ObjectType, Result, SimpleObject};
 use chatcore::{
@@ -41,11 +41,11 @@ impl From<ListPage<webhooks::DeadLetter, DeadLetterPlace>> for AdminDeadLetterPa
     }
 }
 
-/// What administrators may ask about the webhooks of the server.
+/// Queries of the webhooks of the server.
 #[derive(Default)]
 pub(super) struct ServerWebhookQuery;
 
-/// What administrators may ask about the webhooks of the server.
+/// Queries of the webhooks of the server.
 #[Object]
 impl ServerWebhookQuery {
     /// The webhooks of the server, the oldest first.
@@ -74,7 +74,7 @@ impl ServerWebhookQuery {
         &self,
         context: &Context<'_>,
         #[graphql(name = "webhookId", desc = "The webhook.")] webhook: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The place after which to begin.")] after: Option<String>,
     ) -> Result<Option<AdminDeadLetterPage>> {
         let (webhooks, call) = managing(context)?;
@@ -90,24 +90,24 @@ impl ServerWebhookQuery {
 /// A webhook of the server to create.
 #[derive(InputObject)]
 struct AdminCreateWebhookInput {
-    /// Where events are sent: an `https` address of at most 2,000 characters, without a user name, a password and a fragment.
+    /// The receiver of the events: an `https` address of at most 2,000 characters, without a user name, a password and a fragment.
     url: String,
-    /// The names of the events that are sent; all events where it is empty or not given.
+    /// The names of the events that are sent; all events where empty or not given.
     events: Option<Vec<String>>,
     /// `false` lets events wait until the webhook is activated; `true` where not given.
     is_active: Option<bool>,
 }
 
-/// Changes of a webhook of the server. What is not given stays as it is.
+/// Changes of a webhook of the server. An omitted field does not change.
 #[derive(InputObject)]
 struct AdminUpdateWebhookInput {
     /// The webhook.
     webhook_id: ID,
-    /// Where events are sent, also those that wait.
+    /// The receiver of the events, including events that wait.
     url: Option<String>,
     /// The names of the events that are sent; empty for all.
     events: Option<Vec<String>>,
-    /// `false` lets events wait. `true` goes on with those that wait, also after the receiver answered 410, and tries the next one at once.
+    /// `false` lets events wait. `true` resumes the deliveries, also after the receiver answered 410, and tries the next event at once.
     is_active: Option<bool>,
 }
 
@@ -118,7 +118,7 @@ struct AdminWebhookInput {
     webhook_id: ID,
 }
 
-/// An event to try once more.
+/// A dead letter to retry.
 #[derive(InputObject)]
 struct AdminRetryDeadLetterInput {
     /// The webhook.
@@ -136,15 +136,15 @@ struct AdminDeleteWebhookPayload {
     webhook_id: ID,
 }
 
-/// What administrators may change about the webhooks of the server.
+/// Mutations of the webhooks of the server.
 #[derive(Default)]
 pub(super) struct ServerWebhookMutation;
 
-/// What administrators may change about the webhooks of the server.
+/// Mutations of the webhooks of the server.
 #[Object]
 impl ServerWebhookMutation {
-    /// Create a webhook of the server. The events of all sessions from now on are sent to the address, as Standard Webhooks describes it: private
-    /// and direct sessions too. The server has at most 10 such webhooks.
+    /// Create a webhook of the server. The server sends the events of all sessions, including private and direct sessions, to the address
+    /// from now on, by the specification Standard Webhooks. The server has at most 10 such webhooks.
     async fn admin_create_webhook(
         &self,
         context: &Context<'_>,
@@ -172,7 +172,7 @@ impl ServerWebhookMutation {
         Ok(Some(changed.or_field_error()?.into()))
     }
 
-    /// Delete a webhook of the server. Nothing more is sent to it, but for attempts that have begun.
+    /// Delete a webhook of the server. The server sends no further event to the webhook, except attempts that have begun.
     async fn admin_delete_webhook(
         &self,
         context: &Context<'_>,
@@ -184,7 +184,7 @@ impl ServerWebhookMutation {
         Ok(Some(AdminDeleteWebhookPayload { webhook_id: input.webhook_id }))
     }
 
-    /// Give a webhook of the server another secret. The one before signs beside it for a day.
+    /// Rotate the secret of a webhook of the server. The previous secret signs beside the new secret for a day.
     async fn admin_rotate_webhook_secret(
         &self,
         context: &Context<'_>,
@@ -196,7 +196,7 @@ impl ServerWebhookMutation {
         Ok(Some(rotated.or_field_error()?.into()))
     }
 
-    /// Try an event once more that could not be delivered to a webhook of the server, beside the queue.
+    /// Retry a dead letter of a webhook of the server, beside the queue.
     async fn admin_retry_dead_letter(
         &self,
         context: &Context<'_>,

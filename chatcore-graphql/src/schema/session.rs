@@ -21,17 +21,17 @@ use super::{
     user::User,
 };
 
-/// Who may come into a session.
+/// The type of a session, which decides the access of users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::SessionType")]
 pub(super) enum SessionType {
-    /// Nobody but the owner.
+    /// Only the owner is in the session.
     Private,
-    /// Everybody.
+    /// Every user may join.
     Public,
-    /// Who is brought in.
+    /// Only invited users are in the session.
     InviteOnly,
-    /// Exactly two people.
+    /// Exactly two users.
     Direct,
 }
 
@@ -41,7 +41,7 @@ pub(super) enum SessionType {
 pub(super) enum HistoryVisibility {
     /// All of it.
     All,
-    /// The messages and events from the event on that brought the participant in, the last time. The user who made the session sees all.
+    /// The messages and events from the participant's last join on. The user who created the session sees all.
     SinceJoining,
 }
 
@@ -101,47 +101,47 @@ impl Session {
         ID(self.summary.session.id.to_string())
     }
 
-    /// What it is called.
+    /// The title.
     async fn title(&self) -> &str {
         &self.summary.session.title
     }
 
-    /// What it is about.
+    /// The description.
     async fn description(&self) -> Option<&str> {
         self.summary.session.description.as_deref()
     }
 
-    /// Who may come in.
+    /// The type.
     async fn session_type(&self) -> SessionType {
         self.summary.session.session_type.into()
     }
 
-    /// How many may be in it.
+    /// The maximum number of participants.
     async fn max_participants(&self) -> u32 {
         self.summary.session.max_participants
     }
 
-    /// How many are in it.
+    /// The number of participants.
     async fn participant_count(&self) -> u32 {
         self.summary.session.participant_count
     }
 
-    /// Who made it.
+    /// The owner.
     async fn owner(&self) -> User {
         User(self.summary.owner.clone())
     }
 
-    /// False for one that was deleted.
+    /// False for a deleted session.
     async fn is_active(&self) -> bool {
         self.summary.session.is_active
     }
 
-    /// How many seconds lie between two messages of one sender at the least; 0 where nobody has to wait.
+    /// The minimum number of seconds between two messages of one sender; 0 for no minimum.
     async fn slow_mode_seconds(&self) -> u32 {
         self.summary.session.settings.slow_mode_seconds
     }
 
-    /// How many seconds a message is kept after it was sent; null for ever.
+    /// The lifetime of a message in seconds; null for no limit.
     async fn message_lifetime(&self) -> Option<u32> {
         self.summary.session.settings.message_lifetime
     }
@@ -151,7 +151,7 @@ impl Session {
         self.summary.session.settings.history_visibility.into()
     }
 
-    /// Words under which it is found.
+    /// The tags: words by which a search finds the session.
     async fn tags(&self) -> &[String] {
         &self.summary.session.settings.tags
     }
@@ -161,62 +161,62 @@ impl Session {
         self.summary.session.settings.avatar_url.as_deref()
     }
 
-    /// Data of the host's or the client's own; null where there are none.
+    /// Custom data of the host or the client; null where there are none.
     #[graphql(complexity = 20)]
     async fn metadata(&self) -> Option<JsonObject> {
         self.summary.session.settings.metadata.clone().map(JsonObject)
     }
 
-    /// Whether its users see each other's receipts.
+    /// Whether the users of the session see each other's receipts.
     async fn receipts(&self) -> bool {
         self.summary.session.settings.receipts
     }
 
-    /// When it was archived; null where it is not.
+    /// The time of archiving; null for a session that is not archived.
     async fn archived_at(&self) -> Option<DateTime> {
         self.summary.session.archived_at.map(DateTime)
     }
 
-    /// When its owner deleted it; null where it is not deleted.
+    /// The time of the deletion by the owner; null for a session that is not deleted.
     async fn deleted_at(&self) -> Option<DateTime> {
         self.summary.session.deletion.as_ref().map(|deletion| DateTime(deletion.at))
     }
 
-    /// When it was made.
+    /// The time of creation.
     async fn created_at(&self) -> DateTime {
         DateTime(self.summary.session.created_at)
     }
 
-    /// When its settings last changed.
+    /// The time of the last change of the settings.
     async fn updated_at(&self) -> DateTime {
         DateTime(self.summary.session.updated_at)
     }
 
-    /// How many messages it holds.
+    /// The number of messages.
     async fn message_count(&self) -> Long {
         Long(self.summary.message_count)
     }
 
-    /// The position in its log up to which this is what it holds: `sessionEvents` after it has all that comes. The first 50
-    /// participants (`participants`) and the newest 50 messages (`messages(last: 50)`) belong to it where the session was asked
-    /// for by its id.
+    /// The position in the session's log at the time of the answer: `sessionEvents` after this position misses no event. In a query of the
+    /// session by its id, the first 50 participants (`participants`) and the newest 50 messages (`messages(last: 50)`) have the same
+    /// position.
     async fn seq(&self) -> Long {
         Long(self.summary.seq)
     }
 
-    /// The last position of its log with its epoch: what to continue after.
+    /// The last position of the session's log with its epoch: the cursor after which to continue.
     async fn cursor(&self) -> String {
         self.summary.cursor.to_string()
     }
 
-    /// The newest message, without its reactions; null where there is none, and where the caller is not in the session.
+    /// The newest message, without its reactions; null for a session without messages, and where the caller is not in the session.
     async fn last_message(&self) -> Result<Option<Message>> {
         let last = self.overview().await?.and_then(|overview| overview.last_message);
         Ok(last.map(|message| Message { message, loads: Arc::clone(&self.loads) }))
     }
 
-    /// The position up to which the caller has read; null where the caller is not in the session. `messages` with it as `after` begins with
-    /// the first unread message.
+    /// The position up to which the caller has read; null where the caller is not in the session. `messages` with this position as `after`
+    /// begins with the first unread message.
     async fn read_upto(&self) -> Result<Option<Long>> {
         Ok(self.reading().await?.map(|reading| Long(reading.read_upto)))
     }
@@ -249,20 +249,20 @@ impl Session {
         Ok(self.stay().await?.map(|stay| stay.role.into()))
     }
 
-    /// When the caller came, the last time; null where the caller is not in the session.
+    /// The time of the caller's last join; null where the caller is not in the session.
     async fn joined_at(&self) -> Result<Option<DateTime>> {
         Ok(self.stay().await?.map(|stay| DateTime(stay.joined_at)))
     }
 
-    /// Who is in it, in the order in which they came. At most 100 at a time, 50 by default.
+    /// The participants, in the order of joining. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn participants(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
         #[graphql(
-            desc = "Whether to show e-mail addresses: to everybody the caller's own, to owners and admins also those of users who joined by themselves or have posted here."
+            desc = "Whether to show e-mail addresses: for every caller the caller's own address, for owners and admins also the addresses of users who joined by themselves or have posted here."
         )]
         include_email: Option<bool>,
     ) -> Result<Option<ParticipantConnection>> {
@@ -281,17 +281,17 @@ impl Session {
         Ok(Some(list.of_participants(&page, found)))
     }
 
-    /// What is said in it, oldest first. `last` gives the newest ones, `before` and `after` take a cursor, a position or an
-    /// RFC 3339 time, `skip` counts from the oldest. At most 100 at a time, 50 by default.
+    /// The messages, oldest first. `last` gives the newest messages, `before` and `after` take a cursor, a position or an RFC 3339 time,
+    /// `skip` counts from the oldest message. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, last, child_complexity)")]
     async fn messages(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How many at the most, from the oldest or after a place.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries, from the oldest or after a place.")] first: Option<i32>,
         #[graphql(desc = "The place after which to begin.")] after: Option<String>,
-        #[graphql(desc = "How many at the most, up to the newest or before a place.")] last: Option<i32>,
+        #[graphql(desc = "The maximum number of entries, up to the newest or before a place.")] last: Option<i32>,
         #[graphql(desc = "The place before which to end.")] before: Option<String>,
-        #[graphql(desc = "How many to leave out.")] skip: Option<Long>,
+        #[graphql(desc = "The number of entries to skip.")] skip: Option<Long>,
     ) -> Result<Option<MessageConnection>> {
         let chat = context.data::<Chat>()?;
         let asked = MessageArguments { first, after, last, before, skip };

@@ -13,14 +13,14 @@ use super::{
     user::User,
 };
 
-/// How far the writing of a streamed message has come.
+/// The progress of a streamed message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(super) enum MessageStreamState {
     /// Parts may follow.
     Streaming,
-    /// Its author finished it.
+    /// The author finished the message.
     Complete,
-    /// It ended before it was complete.
+    /// The message ended before the message was complete.
     Failed,
 }
 
@@ -28,24 +28,24 @@ pub(super) enum MessageStreamState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "model::StreamFailure")]
 pub(super) enum StreamFailure {
-    /// Its author ended it.
+    /// The author ended the message.
     Aborted,
-    /// No part came for too long: the author is gone.
+    /// No part came for too long.
     TimedOut,
-    /// It was written for too long.
+    /// The author wrote for too long.
     TimeLimit,
-    /// The host does not allow its text, which was taken away.
+    /// The host refused the text, and the server removed the text.
     Refused,
 }
 
 /// The writing of a streamed message.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct MessageStream {
-    /// How far it has come.
+    /// The state.
     state: MessageStreamState,
-    /// Why the message was not completed; null where it was not failed.
+    /// The reason of the failure; null for a message that has not failed.
     reason: Option<StreamFailure>,
-    /// What its author, or the host, says of that.
+    /// The explanation of the failure by the author or the host.
     detail: Option<String>,
 }
 
@@ -62,8 +62,8 @@ impl From<&StreamState> for MessageStream {
     }
 }
 
-/// A streamed message has grown by a part. It is not in the log. The parts of a message come in order. A part that begins behind the end of
-/// the known text shows that one was missed: the message has the text so far. What a client has already it passes over.
+/// A streamed message has grown by a part. This signal is not in the log. The parts of a message come in order. A part that begins after
+/// the end of the known text shows a missed part: the message has the text so far. A client ignores known text.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct MessagePart {
     /// The session.
@@ -72,24 +72,24 @@ pub(super) struct MessagePart {
     pub(super) message_id: ID,
     /// The author.
     pub(super) user: User,
-    /// Where the part begins in the text, in characters (Unicode scalar values).
+    /// The offset of the part in the text, in characters (Unicode scalar values).
     pub(super) offset: Long,
     /// The part.
     pub(super) text: String,
 }
 
-/// A message that is written in parts.
+/// A streamed message: a message that is written in parts.
 #[derive(InputObject)]
 struct StartStreamedMessageInput {
     /// The session.
     session_id: ID,
-    /// Who speaks; `ASSISTANT` where not given.
+    /// The speaker; `ASSISTANT` where not given.
     role: Option<SpeakerRole>,
-    /// The message of the same session that it answers. An answer to a reply belongs to the thread of the reply.
+    /// The message that this message answers, in the same session. An answer to a reply belongs to the thread of the reply.
     reply_to: Option<ID>,
-    /// The author's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and session.
+    /// The author's idempotency key for the message: 1 to 128 characters, unique per user and session.
     client_id: Option<String>,
-    /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
+    /// Custom data of the host or the client: an object of at most 4,096 bytes of JSON with at most 8 levels.
     metadata: Option<JsonObject>,
 }
 
@@ -98,9 +98,9 @@ struct StartStreamedMessageInput {
 struct AppendToMessageInput {
     /// The message.
     message_id: ID,
-    /// Where the part begins in the text, in characters (Unicode scalar values): the length of all parts before it.
+    /// The offset of the part in the text, in characters (Unicode scalar values): the length of all earlier parts.
     offset: Long,
-    /// The part: at least 1 character. With all parts the text has 8,000 characters at the most by default.
+    /// The part: at least 1 character. All parts together have at most 8,000 characters by default.
     text: String,
 }
 
@@ -118,11 +118,11 @@ struct FinishMessageInput {
 struct FailMessageInput {
     /// The message.
     message_id: ID,
-    /// What the readers are told of it: one line of 1 to 200 characters.
+    /// The explanation of the failure for the readers: one line of 1 to 200 characters.
     detail: Option<String>,
 }
 
-/// The message that has begun, now or by the first of several tries.
+/// The message that was started, by this call or by an earlier attempt.
 #[derive(SimpleObject)]
 struct StartStreamedMessagePayload {
     /// The message.
@@ -134,7 +134,7 @@ struct StartStreamedMessagePayload {
 struct AppendToMessagePayload {
     /// The id of the message.
     message_id: ID,
-    /// How many characters the text has now: the offset of the next part.
+    /// The length of the text in characters: the offset of the next part.
     length: Long,
 }
 
@@ -152,16 +152,16 @@ struct FailMessagePayload {
     message: Message,
 }
 
-/// What may be changed about streamed messages.
+/// Mutations of streamed messages.
 #[derive(Default)]
 pub(super) struct StreamedMutation;
 
-/// What may be changed about streamed messages.
+/// Mutations of streamed messages.
 #[Object]
 impl StreamedMutation {
-    /// Begin a message that is written in parts. For everybody in the session but viewers. The message has its place and counts as unread from
-    /// now on; its text is empty. A message to which no part comes for 30 seconds, or which is written for 15 minutes, is ended as `FAILED` by
-    /// the server. A retry with the same client id gives the message of the first call.
+    /// Start a streamed message. For everybody in the session but viewers. The message has its place and counts as unread from now on; the
+    /// text is empty. The server ends a message as `FAILED` after 30 seconds without a part, and after 15 minutes of writing. A retry with
+    /// the same client id returns the message of the first call.
     async fn start_streamed_message(
         &self,
         context: &Context<'_>,
@@ -179,8 +179,8 @@ impl StreamedMutation {
         Ok(Some(StartStreamedMessagePayload { message: Message { message, loads: call.loads() } }))
     }
 
-    /// Add a part to a message that is written in parts. For its author, while the author may send. A part that the text has already changes
-    /// nothing, so a retry is safe. Where it begins elsewhere than at the end of the text, the error `OFFSET_CONFLICT` says the length.
+    /// Append a part to a streamed message. For its author, while the author may send. A part that the text already has changes nothing, so
+    /// a retry is safe. For a part with another offset than the end of the text, the error `OFFSET_CONFLICT` names the length.
     async fn append_to_message(
         &self,
         context: &Context<'_>,
@@ -194,8 +194,8 @@ impl StreamedMutation {
         Ok(Some(AppendToMessagePayload { message_id: ID(message_id.to_string()), length: Long(length) }))
     }
 
-    /// Complete a message that is written in parts. For its author, while the author may send. Its mentions and links are looked for now.
-    /// Completing a message that was completed changes nothing.
+    /// Complete a streamed message. For its author, while the author may send. The server extracts the mentions and links at this time.
+    /// Completing a completed message changes nothing.
     async fn finish_message(
         &self,
         context: &Context<'_>,
@@ -208,8 +208,8 @@ impl StreamedMutation {
         Ok(Some(FinishMessagePayload { message: Message { message, loads: call.loads() } }))
     }
 
-    /// End a message that is written in parts and is not complete. For its author, while the author may send. It keeps the text that it has.
-    /// Ending it again changes nothing.
+    /// End an incomplete streamed message as failed. For its author, while the author may send. The message keeps its text. A repeated call
+    /// changes nothing.
     async fn fail_message(&self, context: &Context<'_>, input: FailMessageInput) -> Result<Option<FailMessagePayload>> {
         let call = Use::of(context)?;
         let FailMessageInput { message_id: id, detail } = input;

@@ -25,9 +25,10 @@ use super::{
 struct PositionInput {
     /// The session.
     session_id: ID,
-    /// The position after which to continue. Give this, or the cursor.
+    /// The position after which to continue. Give either the position or the cursor.
     seq: Option<Long>,
-    /// The cursor after which to continue, as an event or `Subscribed` gave it: it is refused when the log no longer has that event.
+    /// The cursor after which to continue, from an event or from `Subscribed`. The server refuses the cursor when the log no longer has
+    /// that event.
     cursor: Option<String>,
 }
 
@@ -46,35 +47,36 @@ fn place(after: Option<Long>, cursor: Option<String>) -> chatcore::Result<Option
     }
 }
 
-/// What may be followed.
+/// The subscriptions.
 #[derive(MergedSubscription, Default)]
 pub(crate) struct Subscription(SessionSubscription);
 
-/// What may be followed.
+/// The subscriptions.
 #[derive(MergedSubscription, Default)]
 #[graphql(name = "Subscription")]
 pub(crate) struct WithAdmin(SessionSubscription, super::admin::NoticeSubscription);
 
-/// What may be followed of sessions.
+/// Subscriptions to sessions.
 #[derive(Default)]
 pub(super) struct SessionSubscription;
 
-/// What may be followed.
+/// The subscriptions.
 #[async_graphql::Subscription]
 impl SessionSubscription {
-    /// A session's events after a position and on live, its signals, signals to all connections of the caller, and notices of administrators. First comes `Subscribed`. A client that comes back goes
-    /// on after the last `cursor` that it saw. It completes with the event that takes the right to read away.
+    /// A session's events after a position and live, signals of the session, signals to all connections of the caller, and notices of
+    /// administrators. `Subscribed` comes first. A client resumes after the last received `cursor`. The subscription completes with the
+    /// event that revokes the right to read.
     async fn session_events(
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "The position after which to begin; now, where neither this nor a cursor is given.")]
+        #[graphql(desc = "The position after which to begin; now where neither a position nor a cursor is given.")]
         after: Option<Long>,
         #[graphql(
-            desc = "The cursor after which to begin: it is refused by RESYNC when the log no longer has that event."
+            desc = "The cursor after which to begin. The error is RESYNC when the log no longer has that event."
         )]
         cursor: Option<String>,
-        #[graphql(desc = "Whether to tell who comes and goes; false where not given.")] presence: Option<bool>,
+        #[graphql(desc = "Whether to send presence signals; false where not given.")] presence: Option<bool>,
     ) -> Result<impl Stream<Item = Result<Delivery>> + use<>> {
         let call = Use::of(context)?;
         let id = session_id(&session).or_field_error()?;
@@ -96,16 +98,17 @@ impl SessionSubscription {
         Ok(first.chain(with_notices(context, events).await))
     }
 
-    /// The events and signals of all of the caller's sessions, signals to all connections of the caller, and notices of administrators. First comes a `Subscribed` for each of them; for one that the
-    /// caller comes into later it comes then, before the event that brought them in. With more than 1,000 sessions it has those named
-    /// in `after` and the most recently active others, and a `SessionsLeftOut` says how many it does not have.
+    /// The events and signals of all of the caller's sessions, signals to all connections of the caller, and notices of administrators. A
+    /// `Subscribed` for each session comes first. For a later join, `Subscribed` comes before the event of the join. With more than 1,000
+    /// sessions, the subscription has the sessions in `after` and the most recently active other sessions, and a `SessionsLeftOut` gives
+    /// the number of the sessions that are left out.
     async fn all_session_events(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Positions after which to begin; sessions that are not named begin now.")] after: Option<
             Vec<PositionInput>,
         >,
-        #[graphql(desc = "Whether to tell who comes and goes; false where not given.")] presence: Option<bool>,
+        #[graphql(desc = "Whether to send presence signals; false where not given.")] presence: Option<bool>,
     ) -> Result<impl Stream<Item = Result<Delivery>> + use<>> {
         let call = Use::of(context)?;
         let position = |PositionInput { session_id: id, seq, cursor }: PositionInput| {

@@ -1,4 +1,4 @@
-//! Threads, and what may be asked about them.
+//! Threads, with their queries and mutations.
 
 use std::sync::Arc;
 
@@ -25,19 +25,19 @@ impl Thread {
         Long(self.0.replies)
     }
 
-    /// The last reply; null where there is none.
+    /// The last reply; null without replies.
     async fn last_reply(&self) -> Option<LastReply> {
         self.0.last.map(LastReply)
     }
 
-    /// Whether the caller follows the thread. `threads`, `followedThreads` and `thread` say so; it is null elsewhere.
+    /// Whether the caller follows the thread. Only `threads`, `followedThreads` and `thread` have this value; null elsewhere.
     async fn is_followed(&self) -> Option<bool> {
         self.0.is_followed
     }
 }
 
-/// Whether the caller follows a thread, and how far the caller has read it. As a part of a subscription it says that this changed, on this
-/// device or on another one; it is not in the log.
+/// Whether the caller follows a thread, and how far the caller has read it. In a subscription, this signal reports a change on this device
+/// or on another one, and is not in the log.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct ThreadState {
     /// The session.
@@ -48,8 +48,8 @@ pub(super) struct ThreadState {
     is_followed: bool,
     /// The position in the session's log up to which the caller has read the thread.
     read_upto: Long,
-    /// The replies after it that the caller did not send as `USER`; deleted ones are among them. The number is exact where at most 100 replies
-    /// stand after the position.
+    /// The replies after this position that the caller did not send as `USER`, including deleted replies. The number is exact where at most
+    /// 100 replies stand after the position.
     unread: Unread,
 }
 
@@ -69,11 +69,11 @@ impl From<model::ThreadState> for ThreadState {
 /// A thread that the caller follows.
 #[derive(SimpleObject)]
 pub(super) struct FollowedThread {
-    /// The message that began the thread. Its `thread` has the number of replies and the last one.
+    /// The message that began the thread. The `thread` of the message has the number of replies and the last reply.
     message: Message,
     /// The position in the session's log up to which the caller has read the thread.
     read_upto: Long,
-    /// The replies after it that the caller did not send.
+    /// The replies after this position that the caller did not send.
     unread: Unread,
 }
 
@@ -93,27 +93,27 @@ pub(super) struct LastReply(model::LastReply);
 /// The last reply of a thread.
 #[Object]
 impl LastReply {
-    /// Its id.
+    /// The id of the reply.
     async fn id(&self) -> ID {
         ID(self.0.id.to_string())
     }
 
-    /// Its position in the session's log.
+    /// The position of the reply in the session's log.
     async fn seq(&self) -> Long {
         Long(self.0.id.seq)
     }
 
-    /// When it was sent.
+    /// The time at which the reply was sent.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.at)
     }
 }
 
-/// What may be asked about threads.
+/// Queries of threads.
 #[derive(Default)]
 pub(super) struct ThreadQuery;
 
-/// What may be asked about threads.
+/// Queries of threads.
 #[Object]
 impl ThreadQuery {
     /// The thread that a message belongs to: the message that began it, and then the replies, oldest first. A deleted message stays in
@@ -123,7 +123,7 @@ impl ThreadQuery {
         &self,
         context: &Context<'_>,
         #[graphql(name = "messageId", desc = "A message of the thread.")] message: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<ThreadConnection>> {
         let call = Use::of(context)?;
@@ -136,14 +136,14 @@ impl ThreadQuery {
         Ok(Some(list.of_messages(&page, found, |message| message.id, node)))
     }
 
-    /// The threads of a session, each by the message that began it, the one with the newest reply first. Threads whose replies are all
-    /// deleted are left out. At most 100 at a time, 50 by default.
+    /// The threads of a session, each with the message that began the thread, the thread with the newest reply first. Threads whose replies
+    /// are all deleted are left out. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn threads(
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<ThreadConnection>> {
         let call = Use::of(context)?;
@@ -158,15 +158,15 @@ impl ThreadQuery {
         Ok(Some(list.of_messages(&page, found, last, node)))
     }
 
-    /// The threads of a session that the caller follows, each with how far the caller has read it, the one with the newest reply first. Threads
-    /// whose replies are all deleted are left out. A page may be shorter than asked for where others follow it. At most 100 at a time, 50 by
-    /// default.
+    /// The threads of a session that the caller follows, each with the caller's read position, the thread with the newest reply first.
+    /// Threads whose replies are all deleted are left out. A page before other pages may be shorter than requested. At most 100 at a time,
+    /// 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn followed_threads(
         &self,
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The cursor of the entry after which to begin.")] after: Option<String>,
     ) -> Result<Option<FollowedThreadConnection>> {
         let call = Use::of(context)?;
@@ -200,36 +200,36 @@ struct MarkThreadReadInput {
     message_id: ID,
 }
 
-/// How the thread is for the caller now.
+/// The caller's current state of the thread.
 #[derive(SimpleObject)]
 struct FollowThreadPayload {
     /// The thread.
     thread: ThreadState,
 }
 
-/// How the thread is for the caller now.
+/// The caller's current state of the thread.
 #[derive(SimpleObject)]
 struct UnfollowThreadPayload {
     /// The thread.
     thread: ThreadState,
 }
 
-/// How the thread is for the caller now.
+/// The caller's current state of the thread.
 #[derive(SimpleObject)]
 struct MarkThreadReadPayload {
     /// The thread.
     thread: ThreadState,
 }
 
-/// What may be changed about threads.
+/// Mutations of threads.
 #[derive(Default)]
 pub(super) struct ThreadMutation;
 
-/// What may be changed about threads.
+/// Mutations of threads.
 #[Object]
 impl ThreadMutation {
-    /// Follow the thread that a message belongs to. Replies from then on are unread. A user also follows a thread by writing in it, by being
-    /// named in it, and by having begun it.
+    /// Follow the thread that a message belongs to. Later replies are unread. A user also follows a thread that the user began or wrote in,
+    /// and a thread that mentions the user.
     async fn follow_thread(
         &self,
         context: &Context<'_>,
@@ -241,7 +241,7 @@ impl ThreadMutation {
         Ok(Some(FollowThreadPayload { thread: state.into() }))
     }
 
-    /// Cease to follow the thread that a message belongs to. The caller follows it again by writing in it, or by choice.
+    /// Unfollow the thread that a message belongs to. The caller follows the thread again after a reply of the caller, or by choice.
     async fn unfollow_thread(
         &self,
         context: &Context<'_>,
@@ -253,7 +253,7 @@ impl ThreadMutation {
         Ok(Some(UnfollowThreadPayload { thread: state.into() }))
     }
 
-    /// Mark the thread that a message belongs to as read up to the message. A marker moves forward only: to mark what stands before it changes
+    /// Mark the thread that a message belongs to as read up to the message. A marker only moves forward: an earlier position changes
     /// nothing. The read marker of the session stays.
     async fn mark_thread_read(
         &self,

@@ -3,11 +3,11 @@
 use async_graphql::{ID, Object};
 use chatcore::model::Profile;
 
-/// A user, as they are shown now.
+/// A user with the current names.
 #[derive(Debug, Clone)]
 pub(super) struct User(pub(super) Profile);
 
-/// A user, as they are shown now.
+/// A user with the current names.
 #[Object]
 impl User {
     /// The id that the tokens of this user name.
@@ -15,7 +15,7 @@ impl User {
         ID(self.0.user_id.to_string())
     }
 
-    /// A short handle; the id where nothing else is known.
+    /// A short handle; the id for a user without a handle.
     async fn username(&self) -> &str {
         &self.0.username
     }
@@ -35,7 +35,7 @@ impl User {
         self.0.picture.as_deref()
     }
 
-    /// The e-mail address: one's own, or where it was asked for and may be seen.
+    /// The e-mail address: the caller's own address, or an address that was requested and that the caller may see.
     async fn email(&self) -> Option<&str> {
         self.0.email.as_deref()
     }

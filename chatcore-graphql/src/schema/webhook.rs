@@ -1,4 +1,4 @@
-//! Webhooks, and what may be asked and changed about them.
+//! Webhooks, with their queries and mutations.
 
 use async_graphql::{Context, Enum, ID, InputObject, MergedObject, Object, ObjectType, Result, SimpleObject};
 use chatcore::{
@@ -39,15 +39,15 @@ fn place(session: &ID, webhook: &ID) -> chatcore::Result<(SessionId, WebhookId)>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "webhooks::WebhookState")]
 enum WebhookState {
-    /// They are.
+    /// Events are sent.
     Active,
-    /// They wait, because a user said so.
+    /// Events wait, because a user paused the webhook.
     Paused,
-    /// They wait, because the receiver answered 410.
+    /// Events wait, because the receiver answered 410.
     Gone,
 }
 
-/// Why an attempt failed.
+/// The reason of a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "webhooks::FailureReason", name = "WebhookFailureReason")]
 enum FailureReason {
@@ -68,11 +68,11 @@ enum FailureReason {
 /// An attempt that failed.
 #[derive(SimpleObject)]
 struct WebhookFailure {
-    /// Why.
+    /// The reason.
     reason: FailureReason,
     /// The status of the answer, where there was one.
     status: Option<u32>,
-    /// When.
+    /// The time of the attempt.
     at: DateTime,
 }
 
@@ -86,18 +86,18 @@ impl From<webhooks::Failure> for WebhookFailure {
 /// The events that wait for their delivery.
 #[derive(SimpleObject)]
 struct WebhookQueue {
-    /// The position up to which everything was delivered, left out, or given up. While many events are delivered, it is up to a second old. Null
-    /// for a webhook of the server, which has a position in each session.
+    /// The position up to which every event was delivered, left out, or given up. During many deliveries, the value is up to a second old.
+    /// Null for a webhook of the server, which has a position in each session.
     delivered_upto: Option<Long>,
-    /// How many positions of the log come after it. For a webhook of the server: in the first 1,000 sessions with events that wait.
+    /// The number of log positions after `deliveredUpto`. For a webhook of the server: in the first 1,000 sessions with events that wait.
     lag: Long,
-    /// How often the next event was tried. For a webhook of the server: how many attempts failed since the last success.
+    /// The number of attempts to deliver the next event. For a webhook of the server: the number of failed attempts since the last success.
     attempts: u32,
-    /// Before this time nothing is tried; null where nothing is to be waited for.
+    /// The earliest time of the next attempt; null without a wait.
     next_attempt_at: Option<DateTime>,
     /// The last attempt that failed.
     last_failure: Option<WebhookFailure>,
-    /// When an event was last delivered.
+    /// The time of the last delivery.
     last_delivery_at: Option<DateTime>,
     /// The number of events that could not be delivered and are kept as dead letters.
     dead_letters: Long,
@@ -135,19 +135,19 @@ impl From<webhooks::Queue> for WebhookQueue {
 pub(super) struct Webhook {
     /// The id.
     id: ID,
-    /// The session whose events are sent; null for a webhook of the server, which gets those of all sessions.
+    /// The session whose events are sent; null for a webhook of the server, which receives the events of all sessions.
     session_id: Option<ID>,
-    /// Where they are sent.
+    /// The receiver of the events.
     url: String,
     /// The names of the events that are sent; empty for all.
     events: Vec<String>,
     /// Whether events are sent.
     state: WebhookState,
-    /// The id of the user who created it.
+    /// The id of the user who created the webhook.
     created_by: ID,
-    /// When it was created.
+    /// The time of creation.
     created_at: DateTime,
-    /// When its settings last changed.
+    /// The time of the last change of the settings.
     updated_at: DateTime,
     /// The deliveries.
     queue: WebhookQueue,
@@ -174,7 +174,7 @@ impl From<webhooks::Webhook> for Webhook {
 /// A webhook with its secret.
 #[derive(SimpleObject)]
 pub(super) struct CreatedWebhook {
-    /// The secret that signs from now on. No other answer shows it.
+    /// The secret that signs from now on. Only this answer contains the secret.
     secret: String,
     /// The webhook.
     webhook: Webhook,
@@ -194,15 +194,15 @@ pub(super) struct DeadLetter {
     webhook_id: ID,
     /// The session.
     session_id: ID,
-    /// The position of the event in the session's log, where it can be read.
+    /// The position of the event in the session's log, which has the event.
     seq: Long,
     /// The `webhook-id` of each attempt.
     delivery_id: String,
     /// The last attempt.
     failure: WebhookFailure,
-    /// How often it was tried.
+    /// The number of attempts.
     attempts: u32,
-    /// Whether it waits for another attempt.
+    /// Whether the event waits for a retry.
     is_requested: bool,
 }
 
@@ -236,11 +236,11 @@ impl From<ListPage<webhooks::DeadLetter, Seq>> for DeadLetterPage {
     }
 }
 
-/// What may be asked about webhooks.
+/// Queries of webhooks.
 #[derive(Default)]
 pub(super) struct WebhookQuery;
 
-/// What may be asked about webhooks.
+/// Queries of webhooks.
 #[Object]
 impl WebhookQuery {
     /// The webhooks of a session, the oldest first. For owners and admins.
@@ -276,7 +276,7 @@ impl WebhookQuery {
         context: &Context<'_>,
         #[graphql(name = "sessionId", desc = "The session.")] session: ID,
         #[graphql(name = "webhookId", desc = "The webhook.")] webhook: ID,
-        #[graphql(desc = "How many at the most.")] first: Option<i32>,
+        #[graphql(desc = "The maximum number of entries.")] first: Option<i32>,
         #[graphql(desc = "The position after which to begin.")] after: Option<Long>,
     ) -> Result<Option<DeadLetterPage>> {
         let (webhooks, call) = managing(context)?;
@@ -293,26 +293,26 @@ impl WebhookQuery {
 struct CreateWebhookInput {
     /// The session.
     session_id: ID,
-    /// Where events are sent: an `https` address of at most 2,000 characters, without a user name, a password and a fragment.
+    /// The receiver of the events: an `https` address of at most 2,000 characters, without a user name, a password and a fragment.
     url: String,
-    /// The names of the events that are sent; all events where it is empty or not given.
+    /// The names of the events that are sent; all events where empty or not given.
     events: Option<Vec<String>>,
     /// `false` lets events wait until the webhook is activated; `true` where not given.
     is_active: Option<bool>,
 }
 
-/// Changes of a webhook. What is not given stays as it is.
+/// Changes of a webhook. An omitted field does not change.
 #[derive(InputObject)]
 struct UpdateWebhookInput {
     /// The session.
     session_id: ID,
     /// The webhook.
     webhook_id: ID,
-    /// Where events are sent, also those that wait.
+    /// The receiver of the events, including events that wait.
     url: Option<String>,
     /// The names of the events that are sent; empty for all.
     events: Option<Vec<String>>,
-    /// `false` lets events wait. `true` goes on with those that wait, also after the receiver answered 410, and tries the next one at once.
+    /// `false` lets events wait. `true` resumes the deliveries, also after the receiver answered 410, and tries the next event at once.
     is_active: Option<bool>,
 }
 
@@ -325,7 +325,7 @@ struct WebhookInput {
     webhook_id: ID,
 }
 
-/// An event to try once more.
+/// A dead letter to retry.
 #[derive(InputObject)]
 struct RetryDeadLetterInput {
     /// The session.
@@ -359,22 +359,22 @@ struct DeleteWebhookPayload {
     webhook_id: ID,
 }
 
-/// The event that is tried once more.
+/// The dead letter that is retried.
 #[derive(SimpleObject)]
 struct RetryDeadLetterPayload {
     /// The event.
     dead_letter: DeadLetter,
 }
 
-/// What may be changed about webhooks.
+/// Mutations of webhooks.
 #[derive(Default)]
 pub(super) struct WebhookMutation;
 
-/// What may be changed about webhooks.
+/// Mutations of webhooks.
 #[Object]
 impl WebhookMutation {
-    /// Create a webhook. For owners and admins. The events of the session from now on are sent to the address, as Standard Webhooks describes it.
-    /// A session has at most 10 webhooks.
+    /// Create a webhook. For owners and admins. The server sends the events of the session to the address from now on, by the specification
+    /// Standard Webhooks. A session has at most 10 webhooks.
     async fn create_webhook(
         &self,
         context: &Context<'_>,
@@ -403,7 +403,7 @@ impl WebhookMutation {
         Ok(Some(UpdateWebhookPayload { webhook: webhook.into() }))
     }
 
-    /// Delete a webhook. For owners and admins. Nothing more is sent to it, but for an attempt that has begun.
+    /// Delete a webhook. For owners and admins. The server sends no further event to the webhook, except an attempt that has begun.
     async fn delete_webhook(&self, context: &Context<'_>, input: WebhookInput) -> Result<Option<DeleteWebhookPayload>> {
         let (webhooks, call) = managing(context)?;
         let WebhookInput { session_id, webhook_id } = input;
@@ -412,7 +412,7 @@ impl WebhookMutation {
         Ok(Some(DeleteWebhookPayload { session_id, webhook_id }))
     }
 
-    /// Give a webhook another secret. For owners and admins. The one before signs beside it for a day.
+    /// Rotate the secret of a webhook. For owners and admins. The previous secret signs beside the new secret for a day.
     async fn rotate_webhook_secret(
         &self,
         context: &Context<'_>,
@@ -424,7 +424,7 @@ impl WebhookMutation {
         Ok(Some(CreatedWebhookPayload { created_webhook: rotated.into() }))
     }
 
-    /// Try an event once more that could not be delivered, beside the queue. For owners and admins.
+    /// Retry a dead letter, beside the queue. For owners and admins.
     async fn retry_dead_letter(
         &self,
         context: &Context<'_>,

@@ -1,4 +1,4 @@
-//! Who calls, as the transports see it.
+//! The authenticated caller, for the transports.
 
 use std::{any::Any, fmt, future::poll_fn, sync::Arc, task::Poll};
 
@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 use crate::{Caller, ChatSchema};
 
-/// Somebody whose token was accepted: `Admitted::from(principal)` for the schema of this crate.
+/// A caller with an accepted token: `Admitted::from(principal)` for the schema of this crate.
 pub struct Admitted {
     data: Box<dyn Fn() -> Data + Send + Sync>,
     expires_at: Option<DateTime<Utc>>,
@@ -32,46 +32,46 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// Somebody for whom `data` makes the data of each operation: what the schema finds in its context. It is called once for
-    /// each operation, and each time must give what belongs to that operation alone (data loaders, say) anew.
+    /// A caller whose `data` creates the data of each operation, for the context of the schema. The transport calls `data` once for each
+    /// operation. Each call must create fresh data for state of one operation, such as data loaders.
     pub fn new(data: impl Fn() -> Data + Send + Sync + 'static) -> Self {
         let (expires_at, clock, watcher, counted_by, spans, _kept) = (None, None, None, None, None, None);
         Self { data: Box::new(data), expires_at, clock, watcher, counted_by, spans, _kept }
     }
 
-    /// Says when their token ends: then their sockets and event streams end too.
+    /// Sets the expiry of the caller's token. At that time the caller's sockets and event streams end.
     #[must_use]
     pub fn expires_at(self, expires_at: Option<DateTime<Utc>>) -> Self {
         Self { expires_at, ..self }
     }
 
-    /// The clock that shows the end of their token. Without this it is the clock of the chat where the executor is a
-    /// [`ChatSchema`], and the machine's clock otherwise.
+    /// Sets the clock for the expiry of the token. The default is the chat's clock for a [`ChatSchema`], and the machine's clock for other
+    /// executors.
     #[must_use]
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock: Some(clock), ..self }
     }
 
-    /// Ends their sockets when their login ends or their account is banned or deleted. Event streams of this crate's schema end by
+    /// Ends the caller's sockets when the login ends, or when the account is banned or deleted. Event streams of this crate's schema end by
     /// themselves.
     #[must_use]
     pub fn watched_by(self, chat: &Chat, principal: &Principal) -> Self {
         Self { watcher: Some((chat.clone(), principal.clone())), ..self }
     }
 
-    /// Keeps something for as long as their connection lasts: a place among the open sockets, say.
+    /// Keeps a value for the lifetime of the connection, for example a place among the open sockets.
     #[must_use]
     pub fn keeping(self, kept: impl Any + Send + Sync) -> Self {
         Self { _kept: Some(Box::new(kept)), ..self }
     }
 
-    /// Counts each message that comes over their socket, by [`Chat::begin_frame`], and refuses those that are too many.
+    /// Counts each message of the caller's socket by [`Chat::begin_frame`], and refuses messages beyond the limit.
     #[must_use]
     pub fn counted_by(self, chat: Chat, principal: Principal) -> Self {
         Self { counted_by: Some((chat, principal)), ..self }
     }
 
-    /// Gives each operation over their socket a span of its own, of which the schema of this crate says more.
+    /// Gives each operation over the caller's socket its own span, to which the schema of this crate adds details.
     #[must_use]
     pub fn traced(self, spans: ConnectionSpans) -> Self {
         Self { spans: Some(spans), ..self }

@@ -43,9 +43,9 @@ pub struct HttpReply {
 
 /// The body of an answer.
 pub enum HttpBody {
-    /// All of it.
+    /// The complete body.
     Full(Bytes),
-    /// Server-sent events. What they tell of goes on until the stream is dropped.
+    /// Server-sent events. The operation continues until the stream is dropped.
     Events(BoxStream<'static, Bytes>),
 }
 
@@ -85,7 +85,7 @@ enum Wanted {
     Page,
 }
 
-/// The head of a request, found in order. What it says is decided before any of the body is read.
+/// The validated head of a request. Checks of the head run before a read of the body.
 #[derive(Debug)]
 pub struct HttpHead {
     get: bool,
@@ -93,10 +93,10 @@ pub struct HttpHead {
 }
 
 impl HttpHead {
-    /// Looks at the method, and at the headers `Content-Type` and `Accept` (several joined with commas).
+    /// Checks the method, and the headers `Content-Type` and `Accept` (repeated headers joined with commas).
     ///
     /// # Errors
-    /// The answer, where they do not fit: 405, 406 or 415.
+    /// The answer for an unsupported request: 405, 406 or 415.
     pub fn read(
         method: &str,
         content_type: Option<&str>,
@@ -122,7 +122,7 @@ impl HttpHead {
         Ok(Self { get, wanted })
     }
 
-    /// Whether a person's browser asks for the page: [`graphiql`](super::graphiql) makes it, and nobody need say who they are.
+    /// Whether a browser requests the page of [`graphiql`](super::graphiql), which needs no authentication.
     #[must_use]
     pub fn wants_page(&self) -> bool {
         self.wanted == Wanted::Page
@@ -140,7 +140,7 @@ impl HttpHead {
         !self.get
     }
 
-    /// Answers an error that came up before the request was looked at.
+    /// Answers an error from before the checks of the request.
     #[must_use]
     pub fn refuse(&self, error: &Error) -> HttpReply {
         HttpReply::error(error, self.media())
@@ -175,8 +175,8 @@ impl HttpHead {
             .is_some_and(|found| found.node.selection_set.node.items.iter().all(|selection| is_named(&selection.node)))
     }
 
-    /// Answers the request: with `url_query` (what follows the `?`), or with `body` where it [has one](Self::has_body), of
-    /// which the size was limited while it was read. Events end when `stop` is done.
+    /// Answers the request: with `url_query` (the part after the `?`), or with `body` where the request [has a body](Self::has_body). The
+    /// host limits the size of the body while reading. Events end when `stop` is done.
     pub async fn answer<E: Executor>(
         self,
         executor: &E,
@@ -424,7 +424,7 @@ impl HttpReply {
         Self::new(status, media, json(&Body::refused(errors)))
     }
 
-    /// An error that came up before anything else was known of the request, as the header `Accept` wants it.
+    /// The answer to an error from before the checks of the request, in the format of the header `Accept`.
     #[must_use]
     pub fn of_error(error: &Error, accept: Option<&str>) -> Self {
         let media = match Accepted::read(accept).choose(false) {

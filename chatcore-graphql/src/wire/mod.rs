@@ -1,8 +1,8 @@
-//! The transports, for whatever carries them: GraphQL over HTTP ([`HttpHead`]), graphql-sse in its distinct connections
-//! mode (the same, with `Accept: text/event-stream`), and graphql-transport-ws ([`serve_socket`]).
+//! The transports, for every server: GraphQL over HTTP ([`HttpHead`]), graphql-sse in its distinct connections mode (the same, with
+//! `Accept: text/event-stream`), and graphql-transport-ws ([`serve_socket`]).
 //!
-//! They know no web framework and no token. Who serves them reads bodies within limits, finds out who calls, and hands
-//! over an [`Admitted`].
+//! The transports depend on no web framework and on no kind of token. The server reads bodies within limits, authenticates the caller, and
+//! passes an [`Admitted`].
 
 mod admitted;
 mod clock;

@@ -5,26 +5,26 @@ use std::time::Duration;
 /// The limits of the transports. The host that reads a body from the network limits its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireOptions {
-    /// Requests that one body may hold, as a JSON array. With 1, arrays are refused.
+    /// Maximum number of requests in one body, as a JSON array. With 1, arrays are refused.
     pub batch: usize,
     /// Whether `GET` with `Accept: text/html` gives the GraphiQL page.
     pub graphiql: bool,
-    /// How often an event stream says that it is still there.
+    /// Interval of the heartbeat of an event stream.
     pub heartbeat: Duration,
-    /// How long a WebSocket may take to say who it is.
+    /// Timeout for the authentication of a WebSocket.
     pub init_time: Duration,
     /// Largest message of a WebSocket, in bytes. The host passes larger messages on, up to its own bound, so that the protocol can
     /// answer them with an error.
     pub message_bytes: usize,
-    /// Operations that a WebSocket may have open at once.
+    /// Maximum number of open operations of a WebSocket.
     pub operations_per_socket: usize,
-    /// Queries and mutations of a WebSocket that are carried out at once; further ones wait for their turn.
+    /// Maximum number of concurrent queries and mutations of a WebSocket; further operations wait.
     pub queries_per_socket: usize,
-    /// How often a WebSocket is pinged.
+    /// Interval of the pings of a WebSocket.
     pub ping_interval: Duration,
-    /// How long it may take to answer.
+    /// Timeout for a pong.
     pub pong_time: Duration,
-    /// How long a WebSocket may refuse to take what is written to it.
+    /// Timeout for a write to a WebSocket that accepts no data.
     pub write_time: Duration,
 }
 

@@ -29,22 +29,22 @@ pub(super) const REASON_BYTES: usize = 123;
 /// How long the other side may take to take the close frame, or to end after its own.
 pub(super) const LAST_WORD: Duration = Duration::from_secs(1);
 
-/// A frame of a WebSocket, whatever library it comes from.
+/// A frame of a WebSocket, for every library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
     /// A text message.
     Text(String),
-    /// A binary message; what is in it does not matter, since the protocol has none.
+    /// A binary message. The content is irrelevant, since the protocol has no binary messages.
     Binary,
     /// A ping; the library answers it.
     Ping,
     /// A pong.
     Pong,
-    /// The end, and why.
+    /// The close frame, with the reason.
     Close(Option<Close>),
 }
 
-/// Why a WebSocket is closed.
+/// The code and the reason of a close frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close {
     /// The close code.
@@ -54,7 +54,7 @@ pub struct Close {
 }
 
 impl Close {
-    /// Makes one; a reason that is too long is cut.
+    /// A close frame. A reason that is too long is truncated.
     pub fn new(code: u16, reason: impl Into<Cow<'static, str>>) -> Self {
         let mut reason = reason.into();
         if reason.len() > REASON_BYTES {
@@ -73,16 +73,17 @@ pub(super) fn cut(text: &str, bytes: usize) -> &str {
 /// Why a socket ends; `None` where the other side is gone or has closed.
 pub(super) type End = Option<Close>;
 
-/// Talks over a socket until it ends, and says why it closed it; `None` where the other side is gone or has closed it.
+/// Serves a socket until its end, and returns the reason of the close; `None` where the other side is gone or has closed the socket.
 ///
-/// The socket is what a WebSocket library gives, with its frames as [`Frame`]s. Where what came breaks RFC 6455, it gives an
-/// error with what to close with, or without where the connection is gone. The size of messages is for the library to limit.
-/// The caller has agreed on the subprotocol [`PROTOCOL`] with the other side. A close frame is sent at the end; the connection is left open for the caller to end.
+/// `socket` is the stream and sink of a WebSocket library, with frames as [`Frame`]s. For a violation of RFC 6455, the stream gives an
+/// error with the close frame to send; for a lost connection, an error without a close frame. The library limits the size of messages. The
+/// caller has negotiated the subprotocol [`PROTOCOL`] with the other side. The function sends a close frame at the end, and leaves the
+/// connection open; the caller ends the connection.
 ///
-/// `authenticate` gets the payload of `connection_init` and says who it is. If it refuses, the socket is closed with 4403 and
-/// the stable code of the error as reason. The socket is closed with 4403 and `AUTH_TOKEN_EXPIRED` when the token of the
-/// [`Admitted`] ends, with 4403 and the code of what [`Admitted::watched_by`] tells, with 4429 and `RATE_LIMIT_EXCEEDED` after more than a hundred messages in a
-/// row for which [`Admitted::counted_by`] has no room, and with 1001 when `stop` is done.
+/// `authenticate` gets the payload of `connection_init` and returns the caller. For an error of `authenticate`, the socket is closed with
+/// 4403 and the stable code of the error as reason. The socket is closed with 4403 and `AUTH_TOKEN_EXPIRED` when the token of the
+/// [`Admitted`] ends, with 4403 and the code from [`Admitted::watched_by`], with 4429 and `RATE_LIMIT_EXCEEDED` after more than a hundred
+/// consecutive messages beyond the limit of [`Admitted::counted_by`], and with 1001 when `stop` is done.
 pub async fn serve_socket<E, S, A, F>(
     executor: &E,
     socket: S,
@@ -135,8 +136,8 @@ where
     }
 }
 
-/// The token in the payload of `connection_init`: `{"Authorization": "Bearer <token>"}`, with the key in any case, or
-/// `{"token": "<token>"}`. Credentials of other schemes than `Bearer` are ignored; of two bearer tokens none is taken.
+/// The token in the payload of `connection_init`: `{"Authorization": "Bearer <token>"}`, with the key in any case, or `{"token":
+/// "<token>"}`. Credentials of other schemes than `Bearer` are ignored; with two bearer tokens the result is `None`.
 #[must_use]
 pub fn token_of(payload: Option<&Map<String, Json>>) -> Option<&str> {
     let payload = payload?;

@@ -9,9 +9,9 @@ use super::*;
 #[graphql(
     field(name = "session_id", ty = "ID", desc = "The session."),
     field(name = "seq", ty = "Long", desc = "The position in the session's log: 1, 2, 3… without a gap."),
-    field(name = "cursor", ty = "String", desc = "The position with its epoch: what to continue after."),
-    field(name = "created_at", ty = "DateTime", desc = "When it happened."),
-    field(name = "actor", ty = "User", desc = "Who did it.")
+    field(name = "cursor", ty = "String", desc = "The position with its epoch: the cursor after which to continue."),
+    field(name = "created_at", ty = "DateTime", desc = "The time of the event."),
+    field(name = "actor", ty = "User", desc = "The user who caused the event.")
 )]
 pub(in crate::schema) enum SessionEvent {
     Created(SessionCreated),

@@ -4,32 +4,31 @@ use async_graphql::{Enum, SimpleObject};
 
 use super::{HistoryVisibility, JsonObject, SessionType};
 
-/// New settings of a session; null for those that did not change, and for a description, a lifetime, a picture or metadata that were
-/// taken away.
+/// New settings of a session; null for unchanged settings, and for a removed description, lifetime, picture or metadata.
 #[derive(Debug, Clone, SimpleObject)]
 #[graphql(name = "SessionChanges")]
 pub(in crate::schema) struct Changes {
-    /// What it is called.
+    /// The title.
     pub(super) title: Option<String>,
-    /// What it is about.
+    /// The description.
     pub(super) description: Option<String>,
-    /// Who may come in.
+    /// The type.
     pub(super) session_type: Option<SessionType>,
-    /// How many may be in it.
+    /// The maximum number of participants.
     pub(super) max_participants: Option<u32>,
-    /// How many seconds lie between two messages of one sender at the least.
+    /// The minimum number of seconds between two messages of one sender.
     pub(super) slow_mode_seconds: Option<u32>,
-    /// How many seconds a message is kept after it was sent.
+    /// The lifetime of a message in seconds.
     pub(super) message_lifetime: Option<u32>,
     /// The part of the history that participants see.
     pub(super) history_visibility: Option<HistoryVisibility>,
-    /// Words under which it is found.
+    /// The tags: words by which a search finds the session.
     pub(super) tags: Option<Vec<String>>,
     /// The address of a picture, or another reference to one.
     pub(super) avatar_url: Option<String>,
-    /// Data of the host's or the client's own.
+    /// Custom data of the host or the client.
     pub(super) metadata: Option<JsonObject>,
-    /// Whether its users see each other's receipts.
+    /// Whether the users of the session see each other's receipts.
     pub(super) receipts: Option<bool>,
 }
 

@@ -18,9 +18,9 @@ const FILES: [(&str, &[u8]); 4] = [
 
 const START: (&str, &str) = ("start.js", include_str!("start.js"));
 
-/// A page to try the schema out, to be served at the path of the endpoint itself, together with its [files](graphiql_file). It loads
-/// nothing from any other host. A header `Authorization` that is set in its editor of headers goes with the requests, and for subscriptions
-/// into the payload of `connection_init`.
+/// A page to explore the schema. Serve the page at the path of the endpoint itself, together with its [files](graphiql_file). The page
+/// loads nothing from another host. The page sends a header `Authorization` from its editor of headers with the requests, and for
+/// subscriptions in the payload of `connection_init`.
 #[must_use]
 pub fn graphiql() -> HttpReply {
     let mut headers: Vec<_> =
@@ -29,8 +29,8 @@ pub fn graphiql() -> HttpReply {
     HttpReply { status: 200, headers, body: HttpBody::Full(Bytes::from_static(PAGE.as_bytes())) }
 }
 
-/// A file of the [page](graphiql), which names its files by a query without a path: `?file=NAME`. `None` for every other query. Answer `GET`
-/// and `HEAD` with it before the request is looked at in any other way. A file that is not there gives 404.
+/// A file of the [page](graphiql), which names its files by a query without a path: `?file=NAME`. `None` for every other query. Answer
+/// `GET` and `HEAD` with the file before other checks of the request. A missing file gives 404.
 #[must_use]
 pub fn graphiql_file(url_query: Option<&str>) -> Option<HttpReply> {
     let name = url_query?.strip_prefix("file=")?;
