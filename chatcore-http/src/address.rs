@@ -8,14 +8,14 @@ use poem::Request;
 /// The IP address of a client, for logs and for lists of logins. An IPv4 address that is written as an IPv6 address (RFC
 /// 4291, section 2.5.5.2) is the IPv4 address.
 ///
-/// [`serve`](crate::serve) puts it into the extensions of each request, as [`TrustedProxies`](crate::TrustedProxies) find it. A
-/// host with a server of its own inserts it there itself.
+/// [`serve`](crate::serve) puts this address into the extensions of each request, by the rules of
+/// [`TrustedProxies`](crate::TrustedProxies). A host with its own server inserts the address itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientIp(pub IpAddr);
 
 impl ClientIp {
-    /// The address among the request's extensions, or else the address of the peer; `None` where the server knows no network
-    /// address, as with a Unix socket. No header is read here, since any client can send it.
+    /// The address in the request's extensions, or else the address of the peer; `None` where the server knows no network address, as with
+    /// a Unix socket. The function reads no header, since any client can send headers.
     #[must_use]
     pub fn of(request: &Request) -> Option<Self> {
         let peer = || request.remote_addr().as_socket_addr().map(|address| Self(address.ip().to_canonical()));

@@ -1,9 +1,9 @@
-//! What a caller has left, in the head of an answer.
+//! Headers of rate limits.
 
 use chatcore::limits::Allowance;
 
-/// The headers that tell a caller what is left of the caller's uses, by name: how many there are at once, how many are left, and at which
-/// second since the Unix epoch all of them are there again.
+/// The headers of a caller's allowance, by name: the burst, the remaining uses, and the second since the Unix epoch at which the full burst
+/// is available again.
 #[must_use]
 pub fn allowance_headers(left: &Allowance) -> [(&'static str, String); 3] {
     let Allowance { bucket: _, limit, remaining, reset } = left;
@@ -16,7 +16,7 @@ pub fn allowance_headers(left: &Allowance) -> [(&'static str, String); 3] {
     ]
 }
 
-/// Puts these headers into an answer, where they are not there already.
+/// Adds these headers to an answer without them.
 #[cfg(feature = "poem")]
 pub fn show_allowance(response: &mut poem::Response, left: Option<&Allowance>) {
     for (name, value) in left.iter().flat_map(|left| allowance_headers(left)) {
@@ -26,7 +26,7 @@ pub fn show_allowance(response: &mut poem::Response, left: Option<&Allowance>) {
     }
 }
 
-/// From where a request comes, by the address of its peer.
+/// The origin of a request, by the address of its peer.
 #[cfg(feature = "poem")]
 #[must_use]
 pub fn origin(request: &poem::Request) -> chatcore::Origin {

@@ -1,4 +1,4 @@
-//! Who calls.
+//! The caller of a request.
 
 use std::borrow::Cow;
 
@@ -7,11 +7,11 @@ use poem::{Request, http::header};
 
 use crate::{bearer_token, span_of};
 
-/// The caller of a request: the [`Principal`] among the request's extensions, where a middleware of the host put one, and else
-/// the user whom the [`bearer`] token names. With a principal, no token is looked for. `None` where there is neither.
+/// The caller of a request: the [`Principal`] among the request's extensions, where a middleware of the host put a principal, and else the
+/// user of the [`bearer`] token. With a principal, the function reads no token. `None` without a principal and a token.
 ///
-/// A middleware that recognises users by something that browsers add by themselves, such as a cookie, has to refuse pages of
-/// other origins itself.
+/// A middleware that authenticates users by a cookie, or by another value that browsers add automatically, must refuse pages of other
+/// origins itself.
 ///
 /// # Errors
 /// As [`bearer`], and those of the authenticator.
@@ -19,7 +19,7 @@ pub async fn caller(request: &Request, authenticator: &dyn Authenticator) -> Res
     authenticated(request, authenticator, || bearer(request).map(|token| token.map(Cow::Borrowed))).await
 }
 
-/// The same with the token of [`bearer_or_query`].
+/// Like [`caller`], with the token of [`bearer_or_query`].
 ///
 /// # Errors
 /// As [`bearer_or_query`], and those of the authenticator.
@@ -46,8 +46,8 @@ async fn authenticated<'a>(
     Ok(principal)
 }
 
-/// The token of the one `Authorization: Bearer` header (RFC 6750); `None` without such a header. Credentials of other
-/// schemes, which proxies need for themselves, are ignored.
+/// The token of the one `Authorization: Bearer` header (RFC 6750); `None` without such a header. The function ignores credentials of other
+/// schemes, which are for proxies.
 ///
 /// # Errors
 /// As [`bearer_token`].
@@ -55,7 +55,7 @@ pub fn bearer(request: &Request) -> Result<Option<&str>> {
     bearer_token(request.headers().get_all(header::AUTHORIZATION).iter().map(|value| value.as_bytes()))
 }
 
-/// The same token, or else the one of the parameter `token` in the URL's query, for clients that cannot send headers.
+/// The token of [`bearer`], or else the token in the parameter `token` of the URL's query, for clients that cannot send headers.
 ///
 /// # Errors
 /// As [`bearer`]; [`TokenInvalid`](Error::TokenInvalid) for more than one such parameter.

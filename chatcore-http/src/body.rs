@@ -11,17 +11,16 @@ use tokio::time::timeout;
 
 use crate::Sockets;
 
-/// Reads a body, counting, within [`Sockets::body_bytes`] and [`Options::body_time`](crate::Options::body_time); whether its
-/// length was announced makes no difference.
+/// Reads a body within [`Sockets::body_bytes`] and [`Options::body_time`](crate::Options::body_time), with or without an announced length.
 ///
 /// # Errors
-/// [`Refused`](Error::Refused) when it is too large, takes too long, or is compressed; [`Malformed`](Error::Malformed) when
-/// it ends early.
+/// [`Refused`](Error::Refused) for a body that is too large, takes too long, or is compressed; [`Malformed`](Error::Malformed) for a
+/// truncated body.
 pub async fn read_body(request: &Request, body: &mut RequestBody, sockets: &Sockets) -> Result<Bytes> {
     read_body_within(request, body, sockets, sockets.body_bytes()).await
 }
 
-/// The same within another number of bytes.
+/// Reads a body within this number of bytes.
 ///
 /// # Errors
 /// As [`read_body`].

@@ -1,4 +1,4 @@
-//! What a faulty frame ends a WebSocket with.
+//! Close codes of faulty frames.
 
 use tokio_tungstenite::tungstenite::{
     self,

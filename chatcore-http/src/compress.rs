@@ -14,17 +14,17 @@ const SHORTEST: u64 = 1_024;
 const CODINGS: [(&str, CompressionAlgo); 3] =
     [("zstd", CompressionAlgo::ZSTD), ("br", CompressionAlgo::BR), ("gzip", CompressionAlgo::GZIP)];
 
-/// Middleware that compresses responses with zstd, Brotli or gzip, as the client's `Accept-Encoding` wants it (RFC 9110, section 12.5.3).
-/// Bodies of requests are none of its business.
+/// Middleware that compresses responses with zstd, Brotli or gzip, according to the client's `Accept-Encoding` (RFC 9110, section 12.5.3).
+/// The middleware does not process bodies of requests.
 ///
-/// These stay as they are:
+/// The middleware does not compress these responses:
 ///
-/// | response | because |
+/// | response | reason |
 /// |---|---|
-/// | below a path with the segment `auth`; with `Cache-Control: no-transform` | a secret stands beside text that the client chose: the compressed length tells of the secret (CRIME, BREACH) |
-/// | a stream, and everything whose length is not known | each part must arrive at once |
+/// | below a path with the segment `auth`; with `Cache-Control: no-transform` | a secret is next to text that the client chose: the compressed length leaks the secret (CRIME, BREACH) |
+/// | a stream, and every response of unknown length | each part must arrive at once |
 /// | with an `ETag` that is strong | each coding needs a tag of its own (RFC 9110, section 8.8.3), and the tag is a revision's number |
-/// | under 1 KiB, images and other files that are compressed, parts of a body | nothing is gained |
+/// | under 1 KiB, images and other files that are compressed, parts of a body | compression gains nothing |
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Compression;
 

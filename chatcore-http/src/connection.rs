@@ -20,19 +20,19 @@ const FIRST: usize = 64 << 10;
 /// The error of a read beyond that.
 pub(crate) const TOO_MUCH: io::ErrorKind = io::ErrorKind::FileTooLarge;
 
-/// An upgraded connection. It accepts at most 64 KiB before the caller is authenticated (see [`Known`]).
+/// An upgraded connection. The connection accepts at most 64 KiB before the authentication of the caller (see [`Known`]).
 pub struct Connection {
     io: Upgraded,
     read: usize,
     known: Known,
 }
 
-/// Whether it is known who is at the other end of a connection. Clones are about the same connection.
+/// Whether the caller at the other end of a connection is authenticated. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct Known(Arc<AtomicBool>);
 
 impl Known {
-    /// From now on it is.
+    /// Marks the caller as authenticated.
     pub fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -43,7 +43,7 @@ impl Connection {
         Self { io, read: 0, known: Known::default() }
     }
 
-    /// What is to be told that the caller is known.
+    /// The handle to mark the caller as authenticated.
     #[must_use]
     pub fn known(&self) -> Known {
         self.known.clone()

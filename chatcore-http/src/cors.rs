@@ -1,4 +1,4 @@
-//! What browsers need to let a page of another origin use a server (the Fetch standard, "CORS protocol").
+//! The CORS protocol of the Fetch standard, which lets a page of another origin use a server.
 
 use poem::{
     Request, Response,
@@ -33,12 +33,12 @@ const ANY: HeaderValue = HeaderValue::from_static("*");
 #[derive(Clone, Copy)]
 struct SeenTo;
 
-/// How the answer to a request is to be told to the page that it comes from.
+/// The CORS headers for the answer to a request.
 ///
-/// Pages of [`Options::origins`] may read every answer, an error as well as any other. Other pages get an answer without these headers,
-/// which the browser keeps from them. Their requests are carried out all the same: what they can send without asking first
-/// bears no token, since browsers hold none for us. For the same reason there is no `Access-Control-Allow-Credentials`:
-/// who calls is said by a bearer token and never by a cookie.
+/// Pages of [`Options::origins`] may read every answer, including errors. Other pages get an answer without these headers, and the browser
+/// hides the answer from the page. The server still executes the requests of other pages: requests without a preflight have no token, since
+/// browsers store no token of the server. For the same reason there is no `Access-Control-Allow-Credentials`: the bearer token identifies
+/// the caller, and never a cookie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cors {
     /// Whether the answer depends on the origin, or is somebody else's to see to.
@@ -50,7 +50,7 @@ pub struct Cors {
 }
 
 impl Cors {
-    /// Looks at a request, before it is passed on. Of several frontends through which it passes, the first sees to its answer.
+    /// Reads a request before its handler. If a request passes several frontends, the first frontend handles the answer.
     pub fn of(request: &mut Request, options: &Options) -> Self {
         if !options.cors || request.extensions_mut().insert(SeenTo).is_some() {
             return Self { varies: false, page: None, is_preflight: false };
@@ -69,8 +69,8 @@ impl Cors {
         Self { varies, page, is_preflight }
     }
 
-    /// Puts the headers into an answer, and answers a preflight (the browser's question whether a page may send a request)
-    /// where nobody has. An answer that has such headers is left as it is.
+    /// Adds the headers to an answer, and answers a preflight that has no answer yet. An answer that already has such headers does not
+    /// change.
     pub fn answer(&self, response: &mut Response) {
         let is_open = response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN);
         if is_open || response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -1,7 +1,7 @@
-//! Bodies that an answer came before.
+//! Unread bodies of requests.
 //!
-//! A client that still sends when its connection ends sees a reset, and loses the answer. So what is left of a body that was
-//! not read to its end is read away beside the answer, within bounds.
+//! A client that still sends when its connection ends sees a reset, and loses the answer. So the server drains the rest of an unread body
+//! beside the answer, within bounds.
 
 use std::{
     io,
@@ -35,9 +35,8 @@ struct Watched {
     sending: bool,
 }
 
-/// Sees to it that what an answer leaves unread of the request's body is read away beside it, for at most five seconds
-/// and 16 MiB. A client that still sends when its connection ends sees a reset, and loses the answer. A second call
-/// changes nothing.
+/// Drains the unread rest of the request's body beside the answer, for at most five seconds and 16 MiB. A client that still sends when its
+/// connection ends sees a reset, and loses the answer. A second call changes nothing.
 pub fn read_away(request: &mut Request) {
     if request.extensions_mut().insert(SeenTo).is_some() {
         return;

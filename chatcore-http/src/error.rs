@@ -2,8 +2,8 @@
 
 use chatcore::{Code, Error};
 
-/// The headers that belong to the HTTP status of an error (RFC 9110, sections 7.8, 10.2.3, 11.6.1, 15.5.9, 15.5.16; RFC 6455,
-/// section 4.2.2), by name: what to authenticate with, what to send, what to upgrade to, when to try again.
+/// The headers that belong to the HTTP status of an error (RFC 9110, sections 7.8, 10.2.3, 11.6.1, 15.5.9, 15.5.16; RFC 6455, section
+/// 4.2.2), by name: the authentication scheme, the accepted formats, the upgrade, and the time of a retry.
 #[must_use]
 pub fn error_headers(error: &Error) -> Vec<(&'static str, String)> {
     let code = error.code();

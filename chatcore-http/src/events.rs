@@ -1,5 +1,5 @@
-//! What is written to an event stream (WHATWG HTML, section 9.2), as the body of an answer over HTTP. Any thread may write; the
-//! connection takes it in its own task.
+//! The queue of an event stream (WHATWG HTML, section 9.2), as the body of an answer over HTTP. Any thread may write; the connection reads
+//! the queue in its own task.
 
 use std::{
     collections::VecDeque,
@@ -21,7 +21,7 @@ const ROOM: usize = 64 << 10;
 /// A comment, which shows that the stream is there.
 const HEARTBEAT: &[u8] = b":\n\n";
 
-/// The queue of an event stream. Clones write to the same one.
+/// The queue of an event stream. Clones write to the same queue.
 #[derive(Clone)]
 pub struct EventQueue(Arc<Mutex<State>>);
 
@@ -62,13 +62,13 @@ impl<S: Send> Ends for Source<S> {
     }
 }
 
-/// The body of an answer: the events of a source, and those that the queue takes.
+/// The body of an answer: the events of a source and of the queue.
 ///
-/// An event of the queue stands before all that the source gives after it. A comment comes after
-/// [`Options::heartbeat`] without an event. The body ends with the source, and when the connection does not come for more for
-/// [`Options::write_time`]. Then the source is dropped at once, although nothing polls the body, so that nothing of the chat is held
-/// by a client that takes nothing. How long such a client keeps the connection itself is for the server of the host to limit; what the
-/// server had taken before still reaches the client. At its [`Expiry`] the source is polled, and ends by itself.
+/// An event of the queue precedes later events of the source. After [`Options::heartbeat`] without an event the body sends a comment. The
+/// body ends with the source, and after [`Options::write_time`] without a read of the connection. In the latter case the source is dropped
+/// at once without a poll of the body, so that a client that reads nothing holds no resources of the chat. The server of the host limits
+/// the time for which such a client keeps the connection itself; events that the server had read before still reach the client. At its
+/// [`Expiry`] the source is polled, and ends by itself.
 pub struct EventBody<S> {
     source: Arc<Source<S>>,
     queue: EventQueue,
@@ -111,7 +111,7 @@ impl EventQueue {
         locked(&self.0)
     }
 
-    /// Queues events, as long as there is room; says how many it took.
+    /// Queues events while the queue has room, and returns the number of queued events.
     pub fn try_send(&self, events: impl IntoIterator<Item = Bytes>) -> usize {
         let (taken, task) = {
             let mut state = self.state();
@@ -135,7 +135,7 @@ impl EventQueue {
         taken
     }
 
-    /// The body that gives what is queued, and what the source gives.
+    /// The body with the events of the queue and of the source.
     pub fn body<S: Send + 'static>(&self, source: S) -> EventBody<S> {
         let source = Arc::new(Source(Mutex::new(Some(source))));
         let mut state = self.state();

@@ -1,11 +1,11 @@
-//! When a connection that lasts has to end.
+//! The expiry of long-lived connections.
 
 use std::{fmt, sync::Arc};
 
 use chatcore::Clock;
 use chrono::{DateTime, Utc};
 
-/// The time at which a connection ends, whatever happens on it: the end of its user's token. The chat's clock shows it.
+/// The time at which a connection ends in any case: the end of its user's token, by the chat's clock.
 #[derive(Clone)]
 pub struct Expiry {
     at: DateTime<Utc>,
@@ -13,7 +13,7 @@ pub struct Expiry {
 }
 
 impl Expiry {
-    /// The end at a time that this clock shows.
+    /// An expiry at a time of this clock.
     #[must_use]
     pub fn new(at: DateTime<Utc>, clock: Arc<dyn Clock>) -> Self {
         Self { at, clock }

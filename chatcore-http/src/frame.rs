@@ -1,4 +1,4 @@
-//! Frames of a WebSocket (RFC 6455, section 5): what a client sends is read here, and what the server sends gets its head.
+//! Frames of a WebSocket (RFC 6455, section 5): the decoder of client frames, and the heads of server frames.
 
 #![allow(clippy::result_large_err, reason = "the error is the library's, as the frontends take it")]
 
@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{
 /// The longest payload of a control frame (RFC 6455, section 5.5).
 const LONGEST_CONTROL: usize = 125;
 
-/// A text message of the server, with the head of its frame. Clones share it, so that it is made once for all who get it.
+/// A text message of the server, with the head of its frame. Clones share the frame, so that one encoding serves all receivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextFrame(Bytes);
 
@@ -29,7 +29,7 @@ impl TextFrame {
         Self(frame.into())
     }
 
-    /// How many bytes it has, with its head.
+    /// The size in bytes, including the head.
     #[must_use]
     pub fn size(&self) -> usize {
         self.0.len()

@@ -1,9 +1,9 @@
 //! Clients that end their side of a connection before they have the answer.
 //!
-//! Such a client (half-closed: RFC 9293, section 3.6) looks like one that is gone. hyper offers two ways: it drops the
-//! answer at once, or it does not notice a client that is gone while a request waits or an event stream is silent. So the
-//! transport keeps the end from hyper while a request is being answered, for a bounded time. An event stream ends with
-//! the client's side, since it has no other end.
+//! Such a client (half-closed: RFC 9293, section 3.6) is indistinguishable from a disconnected client. hyper offers two ways: hyper drops
+//! the answer at once, or does not notice a disconnected client while a request waits or an event stream is silent. So the transport keeps
+//! the end from hyper while a request is being answered, for a bounded time. An event stream ends with the client's side, since an event
+//! stream has no other end.
 
 use std::{
     io,

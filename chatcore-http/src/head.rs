@@ -1,4 +1,4 @@
-//! Heads of requests: what HTTP asks of a server, and hyper leaves to it.
+//! Heads of requests: checks that HTTP requires of a server and that hyper does not make.
 
 use std::str::FromStr as _;
 
@@ -8,11 +8,10 @@ use poem::{
     http::{HeaderValue, Method, Version, header, uri::Authority},
 };
 
-/// Checks a request's head where hyper does not. Call it before the request is looked at in any other way; a second call
-/// changes nothing. Where the target is absolute (`GET http://host/path`), its host replaces the header `Host`, as RFC
-/// 9112, section 3.2.2, asks.
+/// Checks a request's head where hyper does not. Call this function before any other check of the request. A second call changes nothing.
+/// Where the target is absolute (`GET http://host/path`), its host replaces the header `Host`, as RFC 9112, section 3.2.2, requires.
 ///
-/// | what | RFC |
+/// | rule | RFC |
 /// |---|---|
 /// | HTTP/1.1 needs exactly one `Host`, and a valid one; a request without a peer needs none | 9112, section 3.2 |
 /// | `*` is a target of `OPTIONS` only, a host alone of `CONNECT` only | 9112, section 3.2.3 and 3.2.4 |
@@ -84,9 +83,9 @@ fn list<'a>(request: &'a Request, name: &header::HeaderName) -> impl Iterator<It
     lines.flat_map(|line| line.split(',').map(str::trim)).filter(|member| !member.is_empty())
 }
 
-/// Checks the preconditions of a request for something that has no entity tag (RFC 9110, section 13.1). Without tags,
-/// `If-Match` with a tag never holds; with `If-None-Match: *`, a request that changes something never holds. Times are
-/// ignored, as for every resource without `Last-Modified`. Call it after authentication and before any change.
+/// Checks the preconditions of a request for a resource without an entity tag (RFC 9110, section 13.1). Without tags, `If-Match` with a tag
+/// never holds, and `If-None-Match: *` never holds for a change. Times are ignored, as for every resource without `Last-Modified`. Call
+/// this function after authentication and before any change.
 ///
 /// # Errors
 /// [`Refused`](Error::Refused) with `PRECONDITION_FAILED`.
@@ -98,12 +97,12 @@ pub fn check_conditions(request: &Request) -> Result<()> {
     if fails { Err(Error::Refused { code: Code::PreconditionFailed, detail }) } else { Ok(()) }
 }
 
-/// Checks the preconditions of a change of something whose entity tag is the number of its revision. Gives the revision that
-/// `If-Match` names; `None` where any is right. Whether the revision is the current one is for the change to check, since it must be
-/// checked and changed at once. Call it after authentication and before any change.
+/// Checks the preconditions of a change of a resource whose entity tag is the number of its revision. Returns the revision in `If-Match`;
+/// `None` for any revision. The change itself compares the current revision, since the comparison and the change must be atomic. Call this
+/// function after authentication and before any change.
 ///
 /// # Errors
-/// [`Malformed`](Error::Malformed) for an `If-Match` that is no entity tag, or has more than one; [`Refused`](Error::Refused) with
+/// [`Malformed`](Error::Malformed) for an `If-Match` that is no entity tag, or has several tags; [`Refused`](Error::Refused) with
 /// `PRECONDITION_FAILED` for a tag that no revision has, and for `If-None-Match`.
 pub fn revision_condition(request: &Request) -> Result<Option<u64>> {
     let failed = |detail| Err(Error::Refused { code: Code::PreconditionFailed, detail });

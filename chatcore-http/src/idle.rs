@@ -1,4 +1,4 @@
-//! How long a connection may wait for a request, and a request for the rest of its head.
+//! Timeouts of idle connections and of heads of requests.
 
 use std::{
     future::Future,

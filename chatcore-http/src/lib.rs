@@ -1,18 +1,18 @@
-//! What the [poem](https://docs.rs/poem) frontends of [`chatcore`] share, for whoever writes another one. Users of a
-//! frontend need nothing of it but [`Options`] and [`Sockets`], which the frontends re-export.
+//! The shared parts of the [poem](https://docs.rs/poem) frontends of [`chatcore`], for authors of further frontends. Users of a frontend
+//! need only [`Options`] and [`Sockets`], which the frontends re-export.
 //!
-//! | for | what |
+//! | topic | items |
 //! |---|---|
 //! | limits | [`Options`], in one place with their defaults |
-//! | connections that last | [`Sockets`]: one registry for all frontends of a server, counted together, ended together |
+//! | long-lived connections | [`Sockets`]: one registry for all frontends of a server, with shared limits and a shared shutdown |
 //! | WebSockets | [`Handshake`], then the open [`Socket`] with its [`Outbox`], kept by [`Sockets::keep`] until an [`Expiry`], then [`Socket::close`] |
 //! | event streams | [`Sockets::event_queue`], then [`EventQueue::body`] |
 //! | requests | [`check_head`], [`check_conditions`], [`revision_condition`], [`ClientIp`], [`ClientAddress`], [`RequestId`], [`caller`], [`bearer`], [`read_body`], [`read_body_within`], [`read_away`] |
-//! | requests of a user at once | [`HeldRequest`], [`Sockets::take_request`] |
+//! | concurrent requests of a user | [`HeldRequest`], [`Sockets::take_request`] |
 //! | rate limits | [`origin`], [`show_allowance`] |
 //! | responses | [`Compression`], [`secure`] |
 //! | logs and traces | [`begin_span`], [`span_of`], [`trace_context`] |
-//! | any web framework | [`bearer_token`], [`error_headers`], [`allowance_headers`], [`page_headers`], [`Refusals`]: all that there is without the feature `poem` |
+//! | any web framework | [`bearer_token`], [`error_headers`], [`allowance_headers`], [`page_headers`], [`Refusals`]: all items without the feature `poem` |
 //! | web pages | [`Origins`], [`Cors`], [`page_headers`] |
 //! | a server | [`serve`], [`TrustedProxies`], with the feature `tls` also `Tls` |
 
@@ -142,7 +142,7 @@ pub use sockets::{Place, Sockets, Transport, UnknownPlace, UserPlace};
 pub use tls::{Tls, TlsError};
 pub use token::bearer_token;
 #[cfg(feature = "poem")]
-/// The WebSocket library: its messages and errors are what a [`Socket`] takes and gives.
+/// The WebSocket library. A [`Socket`] uses the messages and errors of this library.
 pub use tokio_tungstenite::tungstenite;
 #[cfg(feature = "poem")]
 pub use trace::{begin_span, span_of, trace_context};

@@ -4,52 +4,51 @@ use std::time::Duration;
 
 use crate::Origins;
 
-/// What the frontends of a server allow. Those that share one [`Sockets`](crate::Sockets) share these.
+/// The limits of the frontends of a server. Frontends with the same [`Sockets`](crate::Sockets) share the options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Largest body of a request, in bytes. 0, the default, stands for what the longest message of the chat needs:
+    /// Maximum size of the body of a request, in bytes. 0, the default, stands for the size of the longest message of the chat:
     /// [`Limits::request_bytes`](chatcore::Limits::request_bytes).
     pub body_bytes: usize,
-    /// How long the body of a request may take.
+    /// Timeout for the body of a request.
     pub body_time: Duration,
-    /// Which pages may open WebSockets, and read answers to requests.
+    /// The origins whose pages may open WebSockets, and read answers to requests.
     pub origins: Origins,
-    /// Whether the frontends tell browsers so, in the headers of the CORS protocol. A host that puts these headers into
-    /// answers by itself switches it off, so that none is there twice.
+    /// Whether the frontends send the headers of the CORS protocol. A host that adds these headers itself disables the option, to prevent
+    /// duplicate headers.
     pub cors: bool,
-    /// For how long a browser must use TLS for this host, as `Strict-Transport-Security` says with every answer. `None`, the default, leaves the
-    /// header out: whether there is TLS, here or at a proxy, is for the host to know.
+    /// The `max-age` of `Strict-Transport-Security` in every answer: the time for which a browser must use TLS for this host. `None`, the
+    /// default, leaves the header out: only the host knows whether the server or a proxy has TLS.
     pub hsts: Option<Duration>,
-    /// Largest message that a WebSocket takes, in bytes. 0, the default, stands for what the longest message of the chat
-    /// needs, as with bodies. A larger one is answered by an error; one that is larger than four times this limit ends the
-    /// WebSocket.
+    /// Maximum size of a message on a WebSocket, in bytes. 0, the default, stands for the size of the longest message of the chat, as with
+    /// bodies. A larger message is answered by an error; a message larger than four times this limit ends the WebSocket.
     pub frame_bytes: usize,
-    /// WebSockets and event streams open at once, in all; a request that waits for news counts as a stream.
+    /// Maximum number of open WebSockets and event streams; a request that waits for events counts as a stream.
     pub sockets: usize,
-    /// WebSockets open at once whose users have not said who they are.
+    /// Maximum number of open WebSockets without authentication.
     pub unknown_sockets: usize,
-    /// The same, per network address of the client: an IPv4 address, or 64 bits of an IPv6 address. Many people can share
-    /// one address (NAT), but each of them holds such a place for a moment only. Behind a proxy, name the proxy in
-    /// [`ServeOptions::trusted_proxies`](crate::ServeOptions::trusted_proxies), or all clients have its address.
+    /// Maximum number of open WebSockets without authentication per network address of the client: an IPv4 address, or 64 bits of an IPv6
+    /// address. Many users can share one address (NAT), but each user holds such a place for a moment only. Behind a proxy, name the proxy
+    /// in [`ServeOptions::trusted_proxies`](crate::ServeOptions::trusted_proxies); otherwise all clients have the address of the proxy.
     pub unknown_sockets_per_address: usize,
-    /// WebSockets and event streams open at once, per user.
+    /// Maximum number of open WebSockets and event streams per user.
     pub sockets_per_user: usize,
-    /// Requests that are answered at once, per user; further ones are answered with 429. An event stream counts until it begins, a request
-    /// that waits for news as long as it waits.
+    /// Maximum number of concurrent requests per user; further requests get 429. An event stream counts until its start, and a request that
+    /// waits for events counts during the wait.
     pub requests_per_user: usize,
-    /// Sessions that a WebSocket may be subscribed to at once.
+    /// Maximum number of subscribed sessions of a WebSocket.
     pub sessions_per_socket: usize,
-    /// How long a WebSocket may take to say who it is.
+    /// Timeout for the authentication of a WebSocket.
     pub authentication_time: Duration,
-    /// How often a WebSocket is pinged.
+    /// Interval of the pings of a WebSocket.
     pub ping_interval: Duration,
-    /// How long it may take to answer.
+    /// Timeout for a pong.
     pub pong_time: Duration,
-    /// How long a WebSocket or an event stream may refuse to take what is written to it.
+    /// Timeout for a write to a WebSocket or an event stream that accepts no data.
     pub write_time: Duration,
-    /// How often an event stream that has nothing to say shows that it is there.
+    /// Interval of the heartbeat of an event stream without events.
     pub heartbeat: Duration,
-    /// How long a request may wait for news; in whole seconds.
+    /// Maximum time for which a request may wait for events, in whole seconds.
     pub longest_wait: Duration,
 }
 

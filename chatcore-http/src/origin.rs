@@ -1,4 +1,4 @@
-//! Origins of web pages (RFC 6454), and which of them a server lets in.
+//! Allowed origins of web pages (RFC 6454).
 
 use poem::{
     Request,
@@ -6,37 +6,37 @@ use poem::{
 };
 use url::Url;
 
-/// Which web pages may use a server: open WebSockets, and read answers to requests (the Fetch standard's CORS protocol).
-/// Programs that are not browsers send no `Origin` and are not concerned. The pages of the server's own host may in any case.
+/// The web pages that may use a server: open WebSockets, and read answers to requests (the Fetch standard's CORS protocol). The option does
+/// not affect programs other than browsers, which send no `Origin`. Pages of the server's own host may always use the server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Origins {
-    /// Pages that came from the host they connect to, and no others.
+    /// Only pages of the host that the page connects to.
     #[default]
     SameHost,
-    /// These too, each as `scheme://host` or `scheme://host:port`. [`Origins::listed`] makes it, and refuses what can be no
-    /// page's origin; an entry that is put here by hand and is none lets nobody in.
+    /// Also pages of these origins, each as `scheme://host` or `scheme://host:port`. [`Origins::listed`] creates this variant, and refuses
+    /// invalid origins; an invalid entry in a variant without that function matches no page.
     Listed(Vec<String>),
-    /// All. Any page that a user visits can then act with a token that it can get hold of.
+    /// All origins. Any page that a user visits can then act with a token that the page obtains.
     Any,
 }
 
-/// An entry of a list of origins that can be no page's origin.
+/// An invalid entry of a list of origins.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the origin `{entry}` cannot be used: {why}")]
 pub struct InvalidOrigin {
-    /// The entry, as it was given.
+    /// The original entry.
     pub entry: String,
-    /// What is wrong with it.
+    /// The reason.
     pub why: &'static str,
 }
 
 impl Origins {
-    /// These origins, each brought into the form in which browsers send it: spaces around it, a slash at its end, and the
-    /// default port are left out, and names are written in small letters and in ASCII (UTS 46). `*` stands for all. Without an entry, only
-    /// pages of the server's own host are let in.
+    /// These origins, each in the form of browsers: without surrounding spaces, a slash at the end and the default port, with names in
+    /// lower case and in ASCII (UTS 46). `*` stands for all origins. Without an entry, only pages of the server's own host may use the
+    /// server.
     ///
     /// # Errors
-    /// [`InvalidOrigin`] for the first entry that can be no page's origin, whatever stands beside it.
+    /// [`InvalidOrigin`] for the first invalid entry, also beside `*`.
     pub fn listed<T: AsRef<str>>(entries: impl IntoIterator<Item = T>) -> Result<Self, InvalidOrigin> {
         let (mut listed, mut any) = (Vec::new(), false);
         for entry in entries {
@@ -59,8 +59,7 @@ impl Origins {
         })
     }
 
-    /// Whether the page that a request comes from is one of them. Browsers name a page's origin and cannot be made to lie
-    /// about it.
+    /// Whether the page of a request has an allowed origin. Browsers send a page's origin, and a page cannot change that header.
     #[must_use]
     pub fn allow(&self, request: &Request) -> bool {
         if !request.headers().contains_key(header::ORIGIN) {

@@ -1,4 +1,4 @@
-//! What is written to a WebSocket. Any thread may write; what the connection does not take at once waits, in order.
+//! The writing side of a WebSocket. Any thread may write; frames that the connection does not accept at once wait, in order.
 
 use std::{
     collections::VecDeque,
@@ -37,14 +37,14 @@ fn ping_interval(options: &Options) -> Duration {
     options.ping_interval.clamp(Duration::from_millis(1), LONGEST)
 }
 
-/// Why a WebSocket ends: the close code and the reason.
+/// The close code and the reason of the end of a WebSocket.
 pub type End = (u16, &'static str);
 
-/// The writing side of a WebSocket. Clones write to the same one.
+/// The writing side of a WebSocket. Clones write to the same WebSocket.
 ///
-/// A frame goes to the connection at once, without a task, where nothing waits before it. What the connection does not take
-/// waits here and is written by the task that reads the socket, or that waits for [`ended`](Self::ended) or
-/// [`room`](Self::room): all polls of one socket must come from one task.
+/// A frame goes to the connection at once, without a task, if no earlier frame waits. The outbox queues frames that the connection does not
+/// accept. The task that reads the socket, or waits for [`ended`](Self::ended) or [`room`](Self::room), writes the queue: all polls of one
+/// socket must come from one task.
 #[derive(Clone)]
 pub struct Outbox(Arc<Mutex<State>>);
 
@@ -109,7 +109,7 @@ impl Outbox {
         self.state().io.known()
     }
 
-    /// Writes frames behind those that wait, in one write where that is possible.
+    /// Writes frames after the waiting frames, in one write where possible.
     pub fn send(&self, frames: impl IntoIterator<Item = TextFrame>) {
         let mut state = self.state();
         for frame in frames {
@@ -118,8 +118,8 @@ impl Outbox {
         state.write_now();
     }
 
-    /// Writes frames, as long as nothing waits that was not taken at once; says how many it took. What it did not take, or did
-    /// not take as a whole, stays in order.
+    /// Writes frames unless earlier frames wait, and returns the number of accepted frames. The outbox queues accepted frames that the
+    /// connection does not accept as a whole, in order.
     pub fn try_send(&self, frames: impl IntoIterator<Item = TextFrame>) -> usize {
         let mut state = self.state();
         if !state.waiting.is_empty() {
@@ -153,13 +153,13 @@ impl Outbox {
         state.write_now();
     }
 
-    /// Whether there is room for more.
+    /// Whether the outbox has room.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.state().waiting_bytes < ROOM
     }
 
-    /// Waits until there is room for more, or until the connection is broken.
+    /// Waits until the outbox has room, or until the connection is broken.
     pub async fn room(&self) {
         let _ = poll_fn(|context| self.poll_room(context)).await;
     }
@@ -191,7 +191,7 @@ impl Outbox {
         Pin::new(&mut state.io).poll_shutdown(context)
     }
 
-    /// Writes what waits, until the socket is to end; says why. `None` where the connection is broken.
+    /// Writes waiting frames until the socket must end, and returns the reason; `None` where the connection is broken.
     pub async fn ended(&self) -> Option<End> {
         poll_fn(|context| {
             let mut state = self.state();
@@ -207,8 +207,7 @@ impl Outbox {
         .await
     }
 
-    /// Says whether nothing is read because something else is done, for example a command. Meanwhile a missing pong is not the
-    /// other side's fault.
+    /// Sets whether the server pauses reads, for example during a command. During a pause, a missing pong does not end the socket.
     pub fn set_busy(&self, is_busy: bool) {
         let mut state = self.state();
         (state.is_busy, state.is_heard) = (is_busy, true);

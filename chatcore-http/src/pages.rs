@@ -3,18 +3,18 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sha2::{Digest as _, Sha256};
 
-/// Which styles a page may use.
+/// The styles that a page may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageStyles {
-    /// Those that stand in the page when it is sent.
+    /// The styles in the text of the page.
     Own,
-    /// Also those that its scripts add, as libraries of components do.
+    /// Also styles that scripts add, for example libraries of components.
     Any,
 }
 
-/// The headers of a web page that loads nothing from another host. The policy (Content Security Policy, level 3) lets the page run the
-/// scripts that stand in its text and files of its own origin, call its own origin, and nothing else; no page may frame it, and no address
-/// of it goes to other sites.
+/// The headers of a web page that loads nothing from another host. The policy (Content Security Policy, level 3) allows scripts in the
+/// page's text and in files of its own origin, calls to its own origin, and nothing else. No page may frame the page, and the page's
+/// address does not go to other sites.
 #[must_use]
 pub fn page_headers(html: &str, styles: PageStyles) -> Vec<(&'static str, String)> {
     let style = match styles {

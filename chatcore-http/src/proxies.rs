@@ -1,4 +1,4 @@
-//! Proxies whose word about a client's address counts.
+//! Trusted proxies, which name the addresses of clients.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -9,7 +9,7 @@ use crate::forwarded::{Hops, forwarded, x_forwarded_for};
 
 /// The networks of proxies that name the address of a request's client truthfully. None by default.
 ///
-/// The rules, by which no client can choose an address:
+/// The rules, which prevent that a client chooses its address:
 ///
 /// - A peer that is no trusted proxy is the client, and its headers are not read.
 /// - A trusted proxy names the address of its own peer last in `Forwarded` (RFC 7239) or `X-Forwarded-For`. Counted from the right, the

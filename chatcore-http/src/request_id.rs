@@ -7,7 +7,7 @@ use poem::Request;
 pub struct RequestId(pub String);
 
 impl RequestId {
-    /// The id among the request's extensions; else the header `X-Request-Id` where it is short and plain; else a new one.
+    /// The id in the request's extensions; else a short and plain header `X-Request-Id`; else a new id.
     #[must_use]
     pub fn of(request: &Request) -> Self {
         if let Some(outer) = request.data::<Self>() {

@@ -1,4 +1,4 @@
-//! Requests of a user that are answered at once.
+//! Concurrent requests of a user.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,26 +7,26 @@ use poem::Request;
 
 use crate::{Sockets, counts::Counted};
 
-/// A request of a user that is being answered; its place is given back when dropped.
+/// The place of a running request of a user. A drop releases the place.
 #[derive(Debug)]
 pub struct RequestPlace {
     pub(crate) _place: Counted<UserId>,
 }
 
-/// Keeps the place of a request whose user becomes known on the way to its handler. A middleware [puts it](Self::begin) into the request
-/// and keeps its own clone until there is a response.
+/// Holds the place of a request whose user is authenticated after the middleware. A middleware [puts](Self::begin) this value into the
+/// request, and keeps a clone until the response.
 #[derive(Debug, Clone, Default)]
 pub struct HeldRequest(Arc<OnceLock<RequestPlace>>);
 
 impl HeldRequest {
-    /// The place that a request holds. The first call stores an empty one in the request; later calls return the same one.
+    /// The place of a request. The first call stores an empty place in the request; later calls return the same place.
     #[must_use]
     pub fn begin(request: &mut Request) -> Self {
         request.extensions_mut().get_or_insert_default::<Self>().clone()
     }
 
-    /// Takes the user's place, of [`Options::requests_per_user`](crate::Options::requests_per_user), where a middleware holds it. A request
-    /// has one place, however often its user is found.
+    /// Takes a place of the user, within [`Options::requests_per_user`](crate::Options::requests_per_user), if a middleware holds the
+    /// places of requests. A request has one place, also after repeated authentication.
     ///
     /// # Errors
     /// [`RateLimited`](Error::RateLimited) where the user has no place left.
@@ -40,7 +40,7 @@ impl HeldRequest {
 }
 
 impl Sockets {
-    /// Room for one more request of this user, of [`Options::requests_per_user`](crate::Options::requests_per_user).
+    /// Takes a place for one more request of this user, within [`Options::requests_per_user`](crate::Options::requests_per_user).
     ///
     /// # Errors
     /// [`RateLimited`](Error::RateLimited).

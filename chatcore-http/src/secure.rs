@@ -1,4 +1,4 @@
-//! Headers that tell a browser to take an answer for nothing but what it is.
+//! Headers of security for browsers.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 /// What a response that is no page may do where somebody shows it as one.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// Who made a response.
+/// The author of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Author {
-    /// A frontend: its responses hold tokens and private data, and none of them but its own pages is a page.
+    /// A frontend: the responses hold tokens and private data, and only the frontend's own pages are pages.
     Frontend,
-    /// The rest of a host's app, of which a frontend knows nothing: its pages have policies of their own, and its files may be kept.
+    /// The rest of a host's app: the pages have their own policies, and caches may store the files.
     Host,
 }
 
-/// Adds the headers to a response, each where the response does not have it. Call it for each response, errors as well.
+/// Adds the missing headers to a response. Call this function for each response, including errors.
 ///
 /// | header | value | why |
 /// |---|---|---|
-/// | `X-Content-Type-Options` | `nosniff` | a text of a user is not taken for a script or a page |
+/// | `X-Content-Type-Options` | `nosniff` | a browser never treats a text of a user as a script or a page |
 /// | `Referrer-Policy` | `no-referrer` | paths have ids, and the path of a WebSocket can have a token |
-/// | `Strict-Transport-Security` | where [`Options::hsts`] says so | |
+/// | `Strict-Transport-Security` | with [`Options::hsts`] | |
 /// | of a frontend: | | |
 /// | `Cache-Control` | `no-store` | answers hold tokens or private data |
-/// | `Cross-Origin-Resource-Policy` | `same-origin` | pages of other origins cannot load an answer as a picture or a script; requests by CORS are not concerned |
-/// | `Content-Security-Policy`, `X-Frame-Options` | nothing is loaded, no page may frame it | pages have [their own](crate::page_headers) |
+/// | `Cross-Origin-Resource-Policy` | `same-origin` | pages of other origins cannot load an answer as a picture or a script; requests by CORS are not affected |
+/// | `Content-Security-Policy`, `X-Frame-Options` | no loads, no frames | pages have [their own headers](crate::page_headers) |
 pub fn secure(response: &mut Response, author: Author, options: &Options) {
     // The headers of a handshake belong to the protocol that follows.
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -1,4 +1,4 @@
-//! A server for poem endpoints that survives slow and many clients, and ends gracefully.
+//! A server for poem endpoints with limits for slow and many clients, and with a graceful shutdown.
 
 use std::{
     convert::Infallible,
@@ -36,37 +36,36 @@ use crate::{
     proxied::read_proxied,
 };
 
-/// What [`serve`] allows.
+/// The limits of [`serve`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeOptions {
-    /// Connections open at once; further ones wait to be accepted.
+    /// Maximum number of open connections; further connections wait for an accept.
     pub connections: usize,
-    /// Connections open at once per network address of the client (an IPv4 address, or 64 bits of an IPv6 address); further
-    /// ones are answered with 429 and closed. Connections of trusted proxies do not count, since they are of many clients, unless
-    /// the PROXY protocol tells the clients apart.
+    /// Maximum number of open connections per network address of the client (an IPv4 address, or 64 bits of an IPv6 address); further
+    /// connections get 429 and are closed. Connections of trusted proxies do not count, since a proxy serves many clients, unless the PROXY
+    /// protocol names the clients.
     pub connections_per_address: usize,
-    /// The proxies whose word about a client's address counts.
+    /// The trusted proxies, which name the addresses of clients.
     pub trusted_proxies: TrustedProxies,
     /// Whether connections of trusted proxies begin with a header of the PROXY protocol, version 2. Without such a header within
-    /// `header_time` the connection ends; version 1 is not read. Connections of other peers have no such header.
+    /// `header_time` the connection ends; version 1 is not supported. Connections of other peers have no such header.
     pub proxy_protocol: bool,
-    /// How long a client may take for the head of a request; for the first one from the start of the connection, for
-    /// further ones from their first byte.
+    /// Timeout for the head of a request; for the first head from the start of the connection, for further heads from their first byte.
     pub header_time: Duration,
-    /// How long a connection may be idle between two requests. A request that arrives in the moment of the end is lost, so a proxy
-    /// in front must give up idle connections earlier: common load balancers do so after 60 seconds.
+    /// Maximum idle time of a connection between two requests. A request at the moment of the end is lost, so a proxy in front must close
+    /// idle connections earlier: common load balancers close idle connections after 60 seconds.
     pub idle_time: Duration,
-    /// How long a client may refuse to take what is written to it.
+    /// Timeout for a write to a client that accepts no data.
     pub write_time: Duration,
-    /// How long a request may go on whose client has ended its side of the connection and waits for the answer. A client
-    /// that is gone looks the same.
+    /// Maximum time of a request after its client has closed its side of the connection. Such a client may wait for the answer, and is
+    /// indistinguishable from a disconnected client.
     pub half_closed_time: Duration,
-    /// How long requests may go on after the end was asked for.
+    /// The grace period for running requests after the start of the shutdown.
     pub grace: Duration,
-    /// The certificate of a server that speaks TLS, and nothing else than TLS. A header of the PROXY protocol comes before the handshake.
+    /// The certificate of a server that accepts only TLS. A header of the PROXY protocol comes before the handshake.
     #[cfg(feature = "tls")]
     pub tls: Option<Tls>,
-    /// How long a client may take for the handshake of TLS. From the start it has its place among the connections.
+    /// Timeout for the handshake of TLS. A connection counts from the start of its handshake.
     #[cfg(feature = "tls")]
     pub handshake_time: Duration,
     /// Whether the connections count in the metrics, with the feature `metrics`.
@@ -98,12 +97,13 @@ impl Default for ServeOptions {
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves HTTP/1.1 with WebSockets, within TLS where the options say so, until `stop` is done, then lets what runs go on for the time of grace.
+/// Serves HTTP/1.1 with WebSockets, within TLS where the options say so, until `stop` is done. Then running requests continue for the grace
+/// period.
 ///
-/// poem's own server knows no time limit for the head of a request and tries a failed accept again without a pause.
+/// poem's own server has no timeout for the head of a request, and retries a failed accept without a pause.
 ///
 /// # Errors
-/// None at the moment: a failed accept is logged and tried again.
+/// None at the moment: the server logs a failed accept, and retries.
 pub async fn serve<E>(
     listener: TcpListener,
     endpoint: E,

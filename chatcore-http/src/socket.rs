@@ -32,8 +32,8 @@ const READ_AWAY: usize = 16 << 20;
 /// The longest reason that a close frame has room for, in bytes (RFC 6455, section 5.5).
 const LONGEST_REASON: usize = 123;
 
-/// An open WebSocket. It gives the client's messages, and answers pings and the client's close frame by itself. While much
-/// of what was written waits, it reads nothing.
+/// An open WebSocket. The stream yields the client's messages, and answers pings and the client's close frame automatically. While many
+/// written frames wait, the socket reads nothing.
 pub struct Socket {
     outbox: Outbox,
     decoder: Decoder,
@@ -60,7 +60,7 @@ impl Socket {
         Self { outbox: Outbox::new(io), decoder: Decoder::new(most), stage: Stage::Open }
     }
 
-    /// What is to be told that the caller is known.
+    /// The handle to mark the caller as authenticated.
     #[must_use]
     pub fn known(&self) -> Known {
         self.outbox.known()
@@ -72,8 +72,8 @@ impl Socket {
         self.outbox.clone()
     }
 
-    /// Sends a close frame and lingers, for at most three seconds, until the other side has ended too. Of a reason that is
-    /// longer than 123 bytes the beginning is sent.
+    /// Sends a close frame and lingers, for at most three seconds, until the other side has ended, too. A reason longer than 123 bytes is
+    /// truncated.
     pub async fn close(self, code: u16, reason: &str) {
         let fits = |(start, letter): &(usize, char)| start + letter.len_utf8() <= LONGEST_REASON;
         let reason: String = reason.char_indices().take_while(fits).map(|(_, letter)| letter).collect();

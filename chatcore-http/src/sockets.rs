@@ -1,4 +1,4 @@
-//! The connections that last.
+//! Long-lived connections.
 
 use std::{
     fmt,
@@ -27,14 +27,14 @@ use crate::{
 /// How long they may take to close at the end.
 const CLOSING_TIME: Duration = Duration::from_secs(4);
 
-/// What a connection that lasts is.
+/// The kind of a long-lived connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
-    /// A WebSocket of the chat's own frames.
+    /// A WebSocket with the chat's own frames.
     WebSocket,
     /// A stream of server-sent events.
     EventStream,
-    /// A request that waits for news.
+    /// A request that waits for events.
     LongPoll,
     /// A WebSocket of GraphQL.
     GraphqlSocket,
@@ -58,8 +58,8 @@ impl Transport {
     }
 }
 
-/// The registry of a server's WebSockets and event streams: counted, and told when the server ends. It is a handle: clones
-/// share it, and frontends that were given clones of one count against the same limits.
+/// The registry of a server's WebSockets and event streams: the registry counts the connections, and ends the connections at the end of the
+/// server. The value is a handle: clones share the registry, and frontends with clones of one registry count against the same limits.
 #[derive(Clone)]
 pub struct Sockets(Arc<Shared>);
 
@@ -94,7 +94,7 @@ impl fmt::Debug for Sockets {
 }
 
 impl Sockets {
-    /// A registry, with what its frontends allow.
+    /// A registry with these options.
     #[must_use]
     pub fn new(options: Options) -> Self {
         #[cfg(feature = "metrics")]
@@ -116,25 +116,25 @@ impl Sockets {
         }))
     }
 
-    /// What all frontends that share it allow.
+    /// The options of all frontends that share the registry.
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.0.options
     }
 
-    /// Takes the limits of the chat that a frontend serves, from which sizes follow that the options leave open. Of several
-    /// chats, the one with the longest requests counts.
+    /// Sets the default sizes from the limits of the chat that a frontend serves. With several chats, the chat with the longest requests
+    /// counts.
     pub fn fit(&self, limits: &Limits) {
         self.0.needed.fetch_max(limits.request_bytes(), Ordering::Relaxed);
     }
 
-    /// Largest body of a request, in bytes: [`Options::body_bytes`], or what follows from the chat's limits.
+    /// Maximum size of the body of a request, in bytes: [`Options::body_bytes`], or the size from the chat's limits.
     #[must_use]
     pub fn body_bytes(&self) -> usize {
         self.or_needed(self.options().body_bytes)
     }
 
-    /// Largest message that a WebSocket takes, in bytes: [`Options::frame_bytes`], or what follows from the chat's limits.
+    /// Maximum size of a message on a WebSocket, in bytes: [`Options::frame_bytes`], or the size from the chat's limits.
     #[must_use]
     pub fn frame_bytes(&self) -> usize {
         self.or_needed(self.options().frame_bytes)
@@ -152,16 +152,16 @@ impl Sockets {
         &self.0.requests
     }
 
-    /// How many are open.
+    /// The number of open connections.
     #[must_use]
     pub fn open(&self) -> usize {
         self.0.open.len()
     }
 
-    /// Room for one more connection, of [`Options::sockets`].
+    /// Takes a place for one more connection, within [`Options::sockets`].
     ///
     /// # Errors
-    /// [`TooManyConnections`](Error::TooManyConnections), and [`Unavailable`](Error::Unavailable) once the end has begun.
+    /// [`TooManyConnections`](Error::TooManyConnections), and [`Unavailable`](Error::Unavailable) after the start of the shutdown.
     pub fn take(&self, transport: Transport) -> Result<Place> {
         if self.0.stopping.is_cancelled() {
             return Err(Error::Unavailable);
@@ -176,9 +176,9 @@ impl Sockets {
         }
     }
 
-    /// Room for one more connection without a user, of [`Options::unknown_sockets`] and, where the client's address is
-    /// known, of [`Options::unknown_sockets_per_address`]. It is taken beside the place of [`take`](Self::take). Drop it
-    /// once the client has said who it is, or when the connection has ended.
+    /// Takes a place for one more connection without a user, within [`Options::unknown_sockets`] and, where the client's address is known,
+    /// within [`Options::unknown_sockets_per_address`]. The place is additional to the place of [`take`](Self::take). Drop the place after
+    /// the authentication of the client, or after the end of the connection.
     ///
     /// # Errors
     /// [`TooManyConnections`](Error::TooManyConnections).
@@ -195,7 +195,8 @@ impl Sockets {
         Ok(UnknownPlace { of_all: Some(of_all), _of_address: of_address })
     }
 
-    /// Room for one more connection of this user, of [`Options::sockets_per_user`]; taken beside the first.
+    /// Takes a place for one more connection of this user, within [`Options::sockets_per_user`]. The place is additional to the place of
+    /// [`take`](Self::take).
     ///
     /// # Errors
     /// [`TooManyConnections`](Error::TooManyConnections).
@@ -204,16 +205,16 @@ impl Sockets {
         Ok(UserPlace { _place: place })
     }
 
-    /// Keeps an open WebSocket from now on, without a timer or a task of its own: it is pinged at
-    /// [`Options::ping_interval`], and it [ends](Outbox::ended) with 4408 when it answers no ping within
-    /// [`Options::pong_time`] or takes nothing for [`Options::write_time`], and at `expiry` with what is given there. One task
-    /// does it for all sockets; what is due is done within a quarter of a second.
+    /// Keeps an open WebSocket from now on, without its own timer or task: pings the WebSocket at [`Options::ping_interval`],
+    /// [ends](Outbox::ended) the WebSocket with 4408 without a pong within [`Options::pong_time`] or without an accepted write for
+    /// [`Options::write_time`], and ends the WebSocket at `expiry` with the given end. One task keeps all sockets, with a delay of at most
+    /// a quarter of a second.
     pub fn keep(&self, outbox: &Outbox, expiry: Option<(Expiry, End)>) {
         outbox.live(self.options(), expiry);
         self.0.sweep.add(&outbox.kept(), self.options());
     }
 
-    /// The queue of an event stream, which is kept from now on without a timer or a task of its own. See
+    /// The queue of an event stream. The registry keeps the stream from now on, without its own timer or task. See
     /// [`EventBody`](crate::EventBody).
     #[must_use]
     pub fn event_queue(&self, expiry: Option<Expiry>) -> EventQueue {
@@ -222,12 +223,12 @@ impl Sockets {
         queue
     }
 
-    /// Done when the server ends: a WebSocket then closes with 1001, a stream just ends.
+    /// Completes at the end of the server: a WebSocket then closes with 1001, and a stream ends.
     pub async fn stopping(&self) {
         self.0.stopping.cancelled().await;
     }
 
-    /// Lets no more in, tells all that are open, and waits until they are closed, for at most four seconds.
+    /// Refuses new connections, ends all open connections, and waits until the connections are closed, for at most four seconds.
     pub async fn close(&self) {
         self.0.stopping.cancel();
         self.0.open.close();
@@ -247,7 +248,7 @@ fn place(tracker: &TaskTracker, limit: usize) -> Result<Place> {
     if tracker.len() > limit { Err(Error::TooManyConnections) } else { Ok(place) }
 }
 
-/// An open connection; given back when dropped.
+/// The place of an open connection. A drop releases the place.
 #[derive(Debug)]
 pub struct Place {
     _token: TaskTrackerToken,
@@ -255,7 +256,7 @@ pub struct Place {
     _open: Option<Raised>,
 }
 
-/// An open connection whose user is not known yet; given back when dropped.
+/// The place of an open connection without authentication. A drop releases the place.
 #[derive(Debug)]
 pub struct UnknownPlace {
     of_all: Option<Place>,
@@ -263,16 +264,15 @@ pub struct UnknownPlace {
 }
 
 impl UnknownPlace {
-    /// Gives back the place of [`Options::unknown_sockets`] while the connection is being closed, and keeps the place of
-    /// its address. Closing takes as long as the client likes, up to a few seconds, and holds a place of
-    /// [`Options::sockets`]: without the limit per address, a client that is refused again and again could take all of
-    /// these.
+    /// Releases the place of [`Options::unknown_sockets`] while the connection is being closed, and keeps the place of its address. The
+    /// client decides the time of the close, up to a few seconds, and the connection holds a place of [`Options::sockets`] meanwhile:
+    /// without the limit per address, a client with repeated refusals could take all of these places.
     pub fn closing(&mut self) {
         self.of_all = None;
     }
 }
 
-/// An open connection of a user; given back when dropped.
+/// The place of an open connection of a user. A drop releases the place.
 #[derive(Debug)]
 pub struct UserPlace {
     _place: Counted<UserId>,

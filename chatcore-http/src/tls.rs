@@ -1,4 +1,4 @@
-//! TLS for [`serve`](crate::serve()): the certificate and its key, and how they are replaced while connections go on.
+//! TLS for [`serve`](crate::serve()): the certificate and its key, with replacement during operation.
 
 use std::{
     fmt, fs, io,
@@ -42,7 +42,7 @@ const PLAIN: usize = 16 << 10;
 /// How long such a client may take to end its side.
 const PLAIN_TIME: Duration = Duration::from_secs(2);
 
-/// Why a certificate and its key cannot be used.
+/// An error of a certificate or its key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -51,7 +51,7 @@ pub enum TlsError {
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The file of the certificate is no chain of certificates in PEM.
@@ -59,7 +59,7 @@ pub enum TlsError {
     Certificate {
         /// The file.
         file: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// The file of the key is no private key in PEM.
@@ -67,7 +67,7 @@ pub enum TlsError {
     Key {
         /// The file.
         file: PathBuf,
-        /// What is wrong. It repeats nothing of the file.
+        /// The reason, without content of the file.
         reason: String,
     },
     /// The key is of another certificate.
@@ -80,10 +80,10 @@ pub enum TlsError {
     },
 }
 
-/// What a server needs to speak TLS 1.2 and 1.3: a certificate and its private key, from two PEM files. It is a handle: clones share the
-/// certificate, and a [`refresh`](Self::refresh) of one counts for all.
+/// The certificate and the private key of a server with TLS 1.2 and 1.3, from two PEM files. The value is a handle: clones share the
+/// certificate, and a [`refresh`](Self::refresh) of one clone applies to all clones.
 ///
-/// The protocol within TLS is `http/1.1` (ALPN, RFC 7301). Clients are not asked for certificates.
+/// The protocol within TLS is `http/1.1` (ALPN, RFC 7301). The server does not request certificates of clients.
 #[derive(Clone)]
 pub struct Tls(Arc<Shared>);
 
@@ -125,7 +125,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Two are equal where they are clones.
+/// Two values are equal if the values are clones.
 impl PartialEq for Tls {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -139,7 +139,7 @@ impl Tls {
     /// password).
     ///
     /// # Errors
-    /// [`TlsError`] names the file and what is wrong with it.
+    /// [`TlsError`] names the file and the reason.
     pub fn load(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, TlsError> {
         let (certificate, key) = (certificate.into(), key.into());
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -159,16 +159,17 @@ impl Tls {
         Ok(Self(Arc::new(Shared { certificate, key, current, acceptor, last })))
     }
 
-    /// Reads the files again. New connections get what is new in them; those that are open go on. Says whether anything is new. It blocks
-    /// while it reads.
+    /// Reads the files again. New connections get the new certificate; open connections continue. Returns whether the content is new. The
+    /// function blocks during the read.
     ///
     /// # Errors
-    /// [`TlsError`] for new files that cannot be used: the server goes on with what it has.
+    /// [`TlsError`] for invalid new files: the server continues with the previous certificate.
     pub fn refresh(&self) -> Result<bool, TlsError> {
         self.look(true)
     }
 
-    /// Reads the files again and again until it is dropped, `every` so often and whenever `asked` is notified, and logs what comes of it.
+    /// Reads the files repeatedly until the future is dropped, at the interval `every` and on each notification of `asked`, and logs the
+    /// results.
     pub async fn follow(&self, every: Duration, asked: &Notify) {
         loop {
             let is_asked = tokio::select! {

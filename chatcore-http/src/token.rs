@@ -2,11 +2,11 @@
 
 use chatcore::{Error, Result};
 
-/// The token of the one bearer credential (RFC 6750) among these; `None` where there is none. Each credential is the value
-/// of an `Authorization` field (RFC 9110, section 11.6.2), wherever the client could write it.
+/// The token of the only bearer credential (RFC 6750); `None` without a bearer credential. Each credential is the value of an
+/// `Authorization` field (RFC 9110, section 11.6.2), from any place of the request.
 ///
-/// Credentials of other schemes are ignored: a proxy's `Basic` says nothing about the caller of the chat. The name of the
-/// scheme may be in any case, and any number of spaces and tabs may stand around the token.
+/// The function ignores credentials of other schemes: a proxy's `Basic` does not identify the caller of the chat. The name of the scheme
+/// may be in any case, and any number of spaces and tabs may stand around the token.
 ///
 /// # Errors
 /// [`AuthRequired`](Error::AuthRequired) for a bearer credential without a token, [`TokenInvalid`](Error::TokenInvalid) for

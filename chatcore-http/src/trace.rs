@@ -1,12 +1,12 @@
-//! The span of a request over HTTP, and the headers that say of which trace the request is.
+//! The span of a request over HTTP, and the headers of its trace context.
 
 use chatcore::trace::{RequestSpan, TraceContext};
 use poem::{Request, http::HeaderMap};
 
 use crate::RequestId;
 
-/// The caller's trace context: the one valid `traceparent`, with `tracestate` (W3C Trace Context, sections 3.2 and 3.3). `None` where there
-/// is no header, more than one, or one that is not valid, which the standard asks to ignore.
+/// The caller's trace context: the one valid `traceparent`, with `tracestate` (W3C Trace Context, sections 3.2 and 3.3). `None` for a
+/// missing, repeated or invalid header, which the standard requires to ignore.
 #[must_use]
 pub fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
     let mut parents = headers.get_all("traceparent").iter();
@@ -20,8 +20,8 @@ pub fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
     })
 }
 
-/// The span of a request among its extensions. The first frontend or middleware that calls this begins the span, and ends it with the answer:
-/// `true` says so.
+/// The span of a request in its extensions. The first frontend or middleware that calls this function begins the span, and must end the
+/// span with the answer: for this caller the second value is `true`.
 pub fn begin_span(request: &mut Request) -> (RequestSpan, bool) {
     if let Some(span) = request.extensions().get::<RequestSpan>() {
         return (span.clone(), false);
@@ -33,7 +33,7 @@ pub fn begin_span(request: &mut Request) -> (RequestSpan, bool) {
     (span, true)
 }
 
-/// The span of a request among its extensions; `None` where no middleware began one.
+/// The span of a request in its extensions; `None` where no middleware began a span.
 #[must_use]
 pub fn span_of(request: &Request) -> Option<&RequestSpan> {
     request.extensions().get()

@@ -1,4 +1,4 @@
-//! Opening a WebSocket: what is checked before the upgrade, and the handshake (RFC 6455, section 4.2).
+//! The opening of a WebSocket: the checks before the upgrade, and the handshake (RFC 6455, section 4.2).
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ const UPGRADE_TIME: Duration = Duration::from_secs(10);
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
-/// A request to open a WebSocket. The upgrade is made here and not by poem's extractor, which reports what ended a socket
-/// as text only, and sets sizes per socket that are meant for few of them.
+/// A request to open a WebSocket. This type makes the upgrade instead of poem's extractor: the extractor reports the end of a socket only
+/// as text, and sets buffer sizes for few sockets.
 #[derive(Debug)]
 pub struct Handshake {
     accept: String,
@@ -32,8 +32,8 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Checks that a request is a handshake, from a page that may open WebSockets. Where a subprotocol is named, the
-    /// client must offer it; where none is, what the client offers is ignored.
+    /// Checks that a request is a handshake, from a page that may open WebSockets. If `protocol` names a subprotocol, the client must offer
+    /// the subprotocol; without `protocol`, offers of the client are ignored.
     ///
     /// # Errors
     /// [`Refused`](Error::Refused): `UPGRADE_REQUIRED` or `ORIGIN_NOT_ALLOWED`. [`Malformed`](Error::Malformed) for a
@@ -55,9 +55,9 @@ impl Handshake {
         Ok(Self { accept, protocol })
     }
 
-    /// Takes a place and answers the request; once the answer has been written, `run` gets the socket. The place is given
-    /// back when `run` is done. Once it is known who is at the other end, `run` says so to the socket's
-    /// [`Known`](crate::Known): a stranger may send little.
+    /// Takes a place and answers the request. After the write of the answer, `run` gets the socket. The place is released when `run` is
+    /// done. After the authentication, `run` marks the caller in the socket's [`Known`](crate::Known): the data limit of an unknown caller
+    /// is small.
     ///
     /// # Errors
     /// As [`Sockets::take`]; [`Refused`](Error::Refused) for a connection that cannot be upgraded.
