@@ -11,133 +11,136 @@ pub use limiter::{Allowance, Cost, Limiter, Origin, Payer, ProcessLimiter, Verdi
 pub use rates::{Bucket, RateLimits, UnknownPreset};
 pub(crate) use uses::{Use, Uses};
 
-/// How often something may happen: so many times at once, and then once more after each interval. A token bucket.
+/// A rate as a token bucket: the burst, and the interval after which one more use is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rate {
-    /// How many times at once, after a pause long enough. Zero allows nothing.
+    /// The size of the burst after a long enough pause. Zero allows nothing.
     pub at_once: u32,
-    /// After how long one more is allowed. Zero is no limit.
+    /// The interval after which one more use is allowed. Zero is no limit.
     pub every: Duration,
 }
 
 impl Rate {
-    /// So many times at once, and then once more after each interval.
+    /// A rate with this burst, and with one more use after each interval.
     #[must_use]
     pub const fn new(at_once: u32, every: Duration) -> Self {
         Self { at_once, every }
     }
 }
 
-/// What a chat allows. Lengths are in characters, not bytes.
+/// The limits of a chat. Lengths are in characters, not bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Longest title; the shortest has 1.
     pub title_chars: usize,
     /// Longest description; the shortest has 0.
     pub description_chars: usize,
-    /// Longest text of a message; the shortest has 1. An encrypted one may have twice as many, for its encoding.
+    /// Longest text of a message; the shortest has 1. An encrypted message may have twice as many, for its encoding.
     pub message_chars: usize,
-    /// How often one message may be edited. Its earlier texts are kept until it is deleted.
+    /// Maximum number of edits of one message. The chat keeps the earlier texts until the deletion of the message.
     pub message_edits: u32,
-    /// Most messages that one user writes in parts at once in one session.
+    /// Maximum number of unfinished streamed messages of one user in one session.
     pub streamed_per_user: usize,
-    /// Most messages that are written in parts at once in one session.
+    /// Maximum number of unfinished streamed messages in one session.
     pub streamed_per_session: usize,
-    /// How long no part of a streamed message may come before the message is ended as failed: for so long readers wait for an author who
-    /// has crashed.
+    /// Maximum time without a part before a streamed message is ended as failed. Readers wait this long for an author that has crashed.
     pub streamed_idle: Duration,
-    /// How long a streamed message may be written. After that it is ended as failed.
+    /// Maximum time for which a streamed message may be unfinished. After this time the message is ended as failed.
     pub streamed_time: Duration,
-    /// Most messages of a user that wait for their time. Calls at once through several processes may pass it by one for each further process.
+    /// Maximum number of scheduled messages of a user. Concurrent calls in several processes can exceed the limit by one for each further
+    /// process.
     pub scheduled_messages: u64,
-    /// Longest time between the call that schedules a message and the time at which the message is sent.
+    /// Maximum time between the call that schedules a message and the send time.
     pub schedule_ahead: Duration,
-    /// How often a process looks for scheduled messages whose time has come, for messages whose lifetime is over, and for streamed messages
-    /// whose author is gone. A message is sent, deleted or ended so much later. What a process has of streamed messages is recorded as often.
+    /// Interval at which a process looks for due scheduled messages, for expired messages, and for streamed messages without an author.
+    /// Sends, deletions and ends of messages can be late by this interval. A process also records the texts of its streamed messages at
+    /// this interval.
     pub due_interval: Duration,
-    /// Shortest time for which a session may keep its messages. A session that keeps them for a time costs a process two writes and two reads in each such time.
+    /// Minimum lifetime of the messages of a session. A session with a lifetime of messages costs a process two writes and two reads in
+    /// each such time.
     pub message_lifetime_min: Duration,
-    /// Longest time for which a session may keep its messages, other than for ever.
+    /// Maximum lifetime of the messages of a session, other than no limit.
     pub message_lifetime_max: Duration,
-    /// Most drafts of a user. Calls at once through several processes may pass it by one for each further process.
+    /// Maximum number of drafts of a user. Concurrent calls in several processes can exceed the limit by one for each further process.
     pub drafts: u64,
-    /// Most participants that a session may be made for.
+    /// Maximum value for the number of participants of a session.
     pub max_participants: u32,
-    /// Participants of a session whose maker named no number.
+    /// Default for the maximum number of participants of a session.
     pub default_participants: u32,
-    /// Entries of a page when none were asked for.
+    /// Default number of entries of a page.
     pub page_default: u32,
-    /// Most entries of a page.
+    /// Maximum number of entries of a page.
     pub page_max: u32,
-    /// Most entries of what is asked about many sessions at once.
+    /// Maximum number of entries of a request about many sessions.
     pub batch_max: usize,
-    /// Deepest `skip`.
+    /// Maximum value of `skip`.
     pub skip_max: u64,
-    /// Longest name, handle, e-mail address or picture address that is taken over from a token; longer ones are cut.
+    /// Maximum length of a name, handle, e-mail address or picture address from a token. Longer values are truncated.
     pub profile_chars: usize,
-    /// How often a change is decided again when somebody else was faster, before the caller is told to try again.
+    /// Maximum number of attempts to commit a change: each lost race costs one attempt. After the last attempt the caller gets an error
+    /// that asks for a retry.
     pub commit_attempts: u32,
-    /// How often sessions that have readers are looked at when no hint came.
+    /// Interval at which a process polls sessions with readers for events without a hint.
     pub poll_interval: Duration,
-    /// Sessions that one stream of all of a user's sessions may have.
+    /// Maximum number of sessions in one stream of all of a user's sessions.
     pub stream_sessions: usize,
-    /// Such streams that a user may have at once in one process.
+    /// Maximum number of concurrent streams of all sessions for one user in one process.
     pub streams_per_user: usize,
-    /// How often such a stream looks for sessions that its user came into through another process. Within the process it is
-    /// told at once.
+    /// Interval at which a stream of all sessions looks for sessions that its user joined in another process. A join in the same process
+    /// shows at once.
     pub membership_interval: Duration,
-    /// How old a user's standing may be when a call of the user is checked by it: for so long, another process' ban or logout
-    /// may stay unseen where no hint tells of it. Open streams are checked as often. By default a little under a second.
+    /// Maximum age of a user's standing in a check of a call. Without a hint, a ban or logout in another process can stay unseen for this
+    /// time. Open streams are checked at this interval. By default a little under a second.
     pub standing_age: Duration,
-    /// How long the host's [`UserDirectory`](crate::identity::UserDirectory) may take for one answer.
+    /// Timeout for one answer of the host's [`UserDirectory`](crate::identity::UserDirectory).
     pub directory_timeout: Duration,
-    /// How long an answer of the host's directory is kept.
+    /// Time for which the chat caches an answer of the host's directory.
     pub directory_age: Duration,
-    /// How many users one user may add to sessions, whichever the sessions and users are. Adds that succeed count, and adds of
-    /// users who were never seen, so that ids cannot be tried without end; a refused add and a join do not. `None` for no limit.
+    /// Rate at which one user may add users to sessions, across all sessions and users. Successful adds count, and so do adds of unknown
+    /// users, so that a caller cannot guess ids without a limit. Refused adds and joins do not count. `None` for no limit.
     ///
-    /// This limit and the two below are counted by each process for itself: `n` processes together allow `n` times as much.
+    /// Each process counts this limit and the two limits below by itself: `n` processes together allow `n` times as much.
     pub adds_per_inviter: Option<Rate>,
-    /// How often one user may be added to sessions, whoever does it. Adds that succeed count, also of a user who left and is
-    /// added again. `None` for no limit.
+    /// Rate at which one user may be added to sessions, across all inviters. Successful adds count, including repeated adds of a user who
+    /// left. `None` for no limit.
     pub adds_per_invited: Option<Rate>,
-    /// How often one user may add the same other user to sessions. Adds that succeed count. `None` for no limit.
+    /// Rate at which one user may add the same other user to sessions. Successful adds count. `None` for no limit.
     ///
-    /// By default this is a half of [`adds_per_invited`](Self::adds_per_invited) at once and a tenth of it later, so that one
-    /// inviter cannot use up what the others may need.
+    /// The default is half of the burst and a tenth of the rate of [`adds_per_invited`](Self::adds_per_invited), so that one inviter cannot
+    /// use up the allowance of the others.
     pub adds_per_pair: Option<Rate>,
-    /// How often callers may use the chat. Typing counts as other uses do; what the host posts by
-    /// [`Chat::post_system`](crate::Chat::post_system) does not count. A [`Limiter`] that is given to
+    /// Rates at which callers may use the chat. Typing counts like other uses; posts of the host by
+    /// [`Chat::post_system`](crate::Chat::post_system) do not count. A [`Limiter`] that is given to
     /// [`ChatBuilder::limiter`](crate::ChatBuilder::limiter) has rates of its own instead.
     pub rates: RateLimits,
-    /// How long the host's [`Policy`](crate::chat::Policy) may take for one check, and the
-    /// [`MessagePolicy`](crate::chat::MessagePolicy) for one review. A check that takes longer refuses; a review that takes longer has the
-    /// outcome of [`OnFailure`](crate::chat::OnFailure).
+    /// Timeout for one check of the host's [`Policy`](crate::chat::Policy), and for one review of the
+    /// [`MessagePolicy`](crate::chat::MessagePolicy). A check that takes longer refuses; a review that takes longer has the outcome of
+    /// [`OnFailure`](crate::chat::OnFailure).
     pub policy_timeout: Duration,
-    /// For how long the owner of a deleted session may restore it.
+    /// Time for which the owner of a deleted session may restore the session.
     pub restore_sessions_for: Duration,
-    /// Events that a session with readers keeps in memory, for readers who are a little behind.
+    /// Number of events that a session with readers keeps in memory, for readers slightly behind.
     pub tail_events: usize,
-    /// Roughly how many bytes they may take; the last event is kept in any case.
+    /// Approximate size of these events in bytes; the last event is kept in any case.
     pub tail_bytes: usize,
-    /// Longest text that a user gives to the own presence; the shortest has 1.
+    /// Maximum length of a status text; the shortest has 1.
     pub status_chars: usize,
-    /// How long a user counts as connected after the last device is gone, so that a device can come back unnoticed.
+    /// Time for which a user counts as connected after the last device disconnects, so that a reconnect causes no signal.
     pub presence_linger: Duration,
-    /// How often a process with connected users gives a sign of life. A process that gave none for three times as long has crashed, and its
-    /// users are offline. The clocks of all processes must agree to within this time.
+    /// Interval of the heartbeat of a process with connected users. A process without a heartbeat for three times as long counts as
+    /// crashed, and its users are offline. The clocks of all processes must agree to within this time.
     pub presence_beat: Duration,
-    /// How often a process looks for changes of presence in others that no hint told of, while somebody listens.
+    /// Interval at which a process with listeners polls other processes for changes of presence without a hint.
     pub presence_interval: Duration,
 }
 
 impl Limits {
-    /// The most bytes that a request within these limits takes, in any of the usual encodings: the default limit of the
-    /// frontends for bodies and frames.
+    /// The maximum size of a request within these limits in bytes, in any of the usual encodings: the default limit of the frontends for
+    /// bodies and frames.
     ///
-    /// JSON may write a character as an escaped surrogate pair (RFC 8259, section 7): 12 bytes, and 14 where the escapes
-    /// stand in a GraphQL document. An encrypted message has twice as many characters as a text. What stands around the
-    /// texts, like a GraphQL document, has 64 KiB.
+    /// JSON may write a character as an escaped surrogate pair (RFC 8259, section 7): 12 bytes, and 14 where the escapes stand in a GraphQL
+    /// document. An encrypted message has twice as many characters as a text. The rest of a request, such as a GraphQL document, has 64
+    /// KiB.
     #[must_use]
     pub const fn request_bytes(&self) -> usize {
         let message = self.message_chars.saturating_mul(2);

@@ -1,4 +1,4 @@
-//! Who decides how often callers may use the chat.
+//! The limiter of the uses of the chat.
 
 use std::{
     hash::Hash,
@@ -15,20 +15,20 @@ use super::{
 };
 use crate::model::UserId;
 
-/// Whose use is counted.
+/// The user or the address whose uses are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Payer<'a> {
     /// A user.
     User(&'a UserId),
-    /// The network address of a caller who is no known user.
+    /// The network address of an unknown caller.
     Address(IpAddr),
 }
 
-/// From where a request comes: the network address of the client, in the form in which uses per address are counted.
+/// The origin of a request: the network address of the client, in the form in which uses per address are counted.
 ///
-/// This is an IPv4 address, or the first 64 bits of an IPv6 address, since a network gives a single host 2⁶⁴ IPv6 addresses (RFC 6177).
-/// An IPv4 address that is written as an IPv6 address (RFC 4291, section 2.5.5.2) counts as the IPv4 address. Requests from an address
-/// that is not known, such as those over a Unix socket, are not counted.
+/// The form is an IPv4 address, or the first 64 bits of an IPv6 address, since a network gives a single host 2⁶⁴ IPv6 addresses (RFC 6177).
+/// An IPv4 address that is written as an IPv6 address (RFC 4291, section 2.5.5.2) counts as the IPv4 address. Requests from an address that
+/// is not known, such as those over a Unix socket, are not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Origin(Option<IpAddr>);
 
@@ -59,16 +59,16 @@ impl From<Option<IpAddr>> for Origin {
     }
 }
 
-/// What a use takes from one bucket.
+/// The cost of a use in one bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     /// The bucket.
     pub bucket: Bucket,
-    /// How many uses are taken from the bucket; 1 or more.
+    /// The number of uses to take from the bucket; 1 or more.
     pub uses: u32,
 }
 
-/// What a caller has left of one kind of use.
+/// The remaining allowance of a caller for one kind of use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
     /// The kind of use; `None` for a limit that is not one of [`RateLimits`], such as that on wrong passwords.
@@ -77,7 +77,7 @@ pub struct Allowance {
     pub limit: u32,
     /// The uses that are allowed now.
     pub remaining: u32,
-    /// When [`limit`](Self::limit) uses are allowed again, if there is none meanwhile.
+    /// The time at which [`limit`](Self::limit) uses are allowed again without a use meanwhile.
     pub reset: DateTime<Utc>,
 }
 
@@ -87,7 +87,7 @@ impl Allowance {
         Self { bucket, limit, remaining, reset }
     }
 
-    /// Whether a smaller part is left of this allowance than of the other one.
+    /// Whether this allowance has a smaller remaining part than the other allowance.
     #[must_use]
     pub fn is_closer_to_its_end(&self, other: &Self) -> bool {
         let left = |one: &Self, other: &Self| u64::from(one.remaining) * u64::from(other.limit);
@@ -95,47 +95,45 @@ impl Allowance {
     }
 }
 
-/// What a [`Limiter`] says to a use.
+/// The verdict of a [`Limiter`] on a use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The use may happen, and was counted.
+    /// The use is allowed, and was counted.
     Allowed {
-        /// What is left in the bucket that is closest to its end, of those that the use was taken from; `None` where none of them has a
-        /// limit.
+        /// The remaining allowance in the bucket of the use that is closest to its limit; `None` where no bucket of the use has a limit.
         left: Option<Allowance>,
     },
-    /// The use must not happen, and was not counted.
+    /// The use is refused, and was not counted.
     Refused {
-        /// What is left in the bucket that has too little.
+        /// The remaining allowance in the exhausted bucket.
         left: Allowance,
-        /// Seconds until the use is allowed, if there is no other meanwhile; 1 or more.
+        /// Seconds until the use is allowed without another use meanwhile; 1 or more.
         retry_after: u64,
     },
 }
 
-/// Counts uses, and refuses those that are too many.
+/// Counts uses, and refuses uses beyond the limits.
 ///
 /// # Contract
-/// **All or nothing.** [`take`](Self::take) takes all costs, or refuses and takes none. Of several calls at the same time none slips past
-/// a limit.
+/// **All or nothing.** [`take`](Self::take) takes all costs, or refuses and takes none. Concurrent calls do not exceed a limit.
 ///
 /// **A use that costs more than a bucket can hold** is allowed when the bucket is full, and empties it.
 ///
-/// **The time is an argument**, and never read from elsewhere. It may jump back; a caller then waits at most as long as an empty bucket
-/// takes to be full.
+/// **The time is an argument**, and the limiter reads no other clock. The time may jump back; a caller then waits at most as long as an
+/// empty bucket takes to refill.
 ///
-/// **It is on the way of every use**, before anything is read or written. So it is fast, and it bounds its own wait. A limiter that
-/// cannot find out what is left, because a service that it asks is away, allows the use or refuses it, as the host prefers.
+/// **Every use waits for the limiter**, before any read or write. So the limiter is fast, and bounds its own wait. If a service behind the
+/// limiter is unavailable, the limiter allows or refuses the use, as the host prefers.
 ///
-/// **Its memory is bounded**, however many users and addresses there are.
+/// **The memory is bounded**, for any number of users and addresses.
 ///
 /// Dropping the future of `take` leaves the use counted or not counted.
 #[async_trait]
 pub trait Limiter: Send + Sync + 'static {
-    /// Takes what a use costs.
+    /// Takes the costs of a use.
     async fn take(&self, payer: Payer<'_>, costs: &[Cost], now: DateTime<Utc>) -> Verdict;
 
-    /// What is left of one kind of use; `None` where it has no limit. Nothing is taken.
+    /// The remaining allowance for one kind of use; `None` for no limit. Takes nothing.
     async fn left(&self, payer: Payer<'_>, bucket: Bucket, now: DateTime<Utc>) -> Option<Allowance>;
 }
 
@@ -150,8 +148,8 @@ impl<L: Limiter + ?Sized> Limiter for Arc<L> {
     }
 }
 
-/// A limiter that counts within the process, by token buckets with the rates of [`RateLimits`]. It keeps at most 48,000 users and as
-/// many addresses; where there are more, those with the fewest uses count as if they had none.
+/// A limiter that counts within the process, by token buckets with the rates of [`RateLimits`]. The limiter keeps at most 48,000 users and
+/// as many addresses. Beyond that, the users and addresses with the fewest uses count as unused.
 pub struct ProcessLimiter {
     users: Buckets<UserId, KINDS>,
     addresses: Buckets<IpAddr, KINDS>,

@@ -1,4 +1,4 @@
-//! How often callers may use the chat: the buckets, their rates, and the presets.
+//! The rates of the uses of the chat: the buckets, their rates, and the presets.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -6,7 +6,7 @@ use super::Rate;
 
 macro_rules! buckets {
     ($($(#[$doc:meta])* $bucket:ident = $field:ident;)*) => {
-        /// Kinds of uses that are counted together. Each user, or each address, has a bucket of each kind.
+        /// The kinds of uses. Each user, or each address, has a bucket for each kind.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Bucket { $($(#[$doc])* $bucket,)* }
@@ -27,19 +27,18 @@ macro_rules! buckets {
             }
         }
 
-        /// How often each kind of use may happen. `None` is no limit.
+        /// The rate of each kind of use. `None` is no limit.
         ///
-        /// The rates are of token buckets: `Rate::new(60, 1 s)` allows 60 uses at once and 60 a minute in the long run. Each process
-        /// counts for itself, so `n` processes allow `n` times as much; a [`Limiter`](super::Limiter) of the host's own can count for
-        /// all of them.
+        /// The rates are of token buckets: `Rate::new(60, 1 s)` allows 60 uses at once and 60 a minute in the long run. Each process counts
+        /// for itself, so `n` processes allow `n` times as much. A [`Limiter`](super::Limiter) of the host can count for all processes.
         ///
-        /// The limits on wrong passwords and on mails are not among them, since they protect accounts and not the server:
-        /// `AccountSettings` of the feature `accounts` has them, and they stay when all rates are [`off`](Self::off).
+        /// The limits on wrong passwords and on mails are not included, since these limits protect accounts and not the server:
+        /// `AccountSettings` of the feature `accounts` has these limits, which stay active when all rates are [`off`](Self::off).
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct RateLimits { $($(#[$doc])* pub $field: Option<Rate>,)* }
 
         impl RateLimits {
-            /// No limits. Passwords still cannot be guessed without end, since the limits on wrong ones are not among these.
+            /// No limits. The limits on wrong passwords stay active.
             #[must_use]
             pub const fn off() -> Self {
                 Self { $($field: None,)* }
@@ -60,15 +59,15 @@ macro_rules! buckets {
 }
 
 buckets! {
-    /// All uses of one user, whatever they are. A use case that takes several entries counts once for each of them.
+    /// All uses of one user. A use case with several entries counts once for each entry.
     Requests = requests;
     /// Messages that one user sends or edits.
     Messages = messages;
     /// Signals of one user that are not stored, such as typing.
     Signals = signals;
-    /// Parts of streamed messages of one user. They take nothing from the requests, where no request carries them.
+    /// Parts of streamed messages of one user. A part that no request carries takes nothing from the requests.
     Parts = parts;
-    /// What one user sends over WebSockets: frames of `/ws`, and operations of GraphQL.
+    /// Messages of one user over WebSockets: frames of `/ws`, and operations of GraphQL.
     Frames = frames;
     /// Searches of one user, and invites that the user looks up by a code.
     Searches = searches;
@@ -76,14 +75,14 @@ buckets! {
     Uploads = uploads;
     /// Reports that one user makes.
     Reports = reports;
-    /// Messages that one incoming webhook posts. They take nothing from another bucket.
+    /// Messages that one incoming webhook posts. These messages take nothing from another bucket.
     Hooks = hooks;
     /// Accounts that are registered from one network address.
     Registrations = registrations;
-    /// Pictures that one network address asks for. They take nothing from the bucket below, so that a page with many pictures leaves the
-    /// address its requests.
+    /// Pictures that one network address requests. Pictures take nothing from the bucket below, so that a page with many pictures leaves
+    /// the address its requests.
     Pictures = pictures;
-    /// Requests from one network address without a valid token. What such a request asks for counts once for each use case.
+    /// Requests from one network address without a valid token. Such a request counts once for each use case.
     Unknown = unknown;
 }
 
@@ -115,14 +114,15 @@ impl RateLimits {
     }
 
     /// The numbers of the messaging specification with administration ("Rate Limiting"): 100 requests an hour, 60 WebSocket messages a
-    /// minute, 10 uploads an hour. Its 5 logins in 15 minutes are the default of the accounts. What it leaves open is as by default.
+    /// minute, 10 uploads an hour. The 5 logins in 15 minutes of that specification are the default of the accounts. Other rates have their
+    /// defaults.
     #[must_use]
     pub fn messaging_admin() -> Self {
         Self { requests: within(HOUR, 100), frames: within(MINUTE, 60), ..Self::default() }
     }
 
-    /// The numbers of the chat room specification ("Rate Limiting"): 60 requests a minute, 10 uploads an hour. Its 5 connections of each user are a
-    /// setting of the frontends. What it leaves open is as by default.
+    /// The numbers of the chat room specification ("Rate Limiting"): 60 requests a minute, 10 uploads an hour. The 5 connections of each
+    /// user are a setting of the frontends. Other rates have their defaults.
     #[must_use]
     pub fn chatrooms() -> Self {
         Self { requests: within(MINUTE, 60), ..Self::default() }

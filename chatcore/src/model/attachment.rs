@@ -1,15 +1,15 @@
-//! What a message carries besides its content: references to files, and data of the host.
+//! Additions to the content of a message: references to files, and data of the host.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A reference to a file. The server keeps what the sender says of the file, and does not look at it.
+/// A reference to a file. The server stores the sender's description of the file, and does not read the file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Attachment {
-    /// The name under which the file is kept: 1 to 128 characters, opaque to the server.
+    /// The storage name of the file: 1 to 128 characters, opaque to the server.
     pub id: String,
     /// The name to show: 1 to 256 characters.
     pub name: String,
@@ -19,7 +19,7 @@ pub struct Attachment {
     pub size: u64,
 }
 
-/// Data of the host's or the client's own: a JSON object.
+/// Custom data of the host or the client: a JSON object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Metadata(pub BTreeMap<String, Value>);

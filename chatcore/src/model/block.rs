@@ -9,6 +9,6 @@ use super::Profile;
 pub struct BlockedUser {
     /// The user.
     pub user: Profile,
-    /// Since when.
+    /// The time of the block.
     pub blocked_at: DateTime<Utc>,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{InvalidId, LoginId, Profile, SessionId, UserId};
 
-/// The name of a command: 1 to 32 of the characters `a` to `z`, `0` to `9`, `_` and `-`. A user writes it behind a slash.
+/// The name of a command: 1 to 32 of the characters `a` to `z`, `0` to `9`, `_` and `-`. A user writes the name after a slash.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CommandName(Arc<str>);
 
@@ -82,7 +82,7 @@ pub struct MessageCommand {
 pub struct BotCommand {
     /// The name by which users invoke it.
     pub name: CommandName,
-    /// What it does, in words for users: one line.
+    /// The description of the command for users: one line.
     pub description: String,
 }
 
@@ -100,38 +100,38 @@ pub struct SessionCommand {
 pub struct Bot {
     /// The bot's own profile.
     pub profile: Profile,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
 }
 
 /// A token of a bot, for the user who owns the bot, without the token itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BotToken {
-    /// Its id. It is the login of the callers who show the token.
+    /// The id, which is also the login id of callers with the token.
     pub id: LoginId,
     /// The bot.
     pub bot_id: UserId,
-    /// What the owner calls it.
+    /// The name that the owner gave to the token.
     pub name: String,
-    /// The sessions that it is for; `None` for all of the bot.
+    /// The sessions in the scope of the token; `None` for all sessions of the bot.
     pub sessions: Option<Vec<SessionId>>,
-    /// The names of the actions that it is for; `None` for all.
+    /// The names of the actions in the scope of the token; `None` for all actions.
     pub actions: Option<Vec<String>>,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
-    /// When it ends; `None` for never.
+    /// The end of the token; `None` for no end.
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it was last shown, to within a minute; `None` for never.
+    /// The time of the last use, to within a minute; `None` for never.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// The text that a bot shows to be let in. Its debug form does not show it.
+/// The text with which a bot authenticates. The debug form does not show the text.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct BotSecret(String);
 
 impl BotSecret {
-    /// What every token of a bot begins with.
+    /// The prefix of every token of a bot.
     pub const PREFIX: &str = "cbot_";
 
     pub(crate) const fn new(text: String) -> Self {
@@ -151,12 +151,12 @@ impl fmt::Debug for BotSecret {
     }
 }
 
-/// A token that was created, with its text, which is in this answer and nowhere else.
+/// A token that was created, with its text. Only this answer contains the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatedBotToken {
     /// The token.
     pub token: BotToken,
-    /// Its text.
+    /// The text of the token.
     pub secret: BotSecret,
 }
 

@@ -15,17 +15,16 @@ use super::{InvalidId, Seq};
 /// A database can be replaced by an older copy of itself. Its logs then continue from an earlier position, and the same position
 /// holds another event than before. The two events have different epochs, so a cursor of the lost history is noticed.
 ///
-/// It is opaque to clients: at most 16 characters, `0` to `9` and `a` to `f`.
+/// The epoch is opaque to clients: at most 16 characters, `0` to `9` and `a` to `f`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Epoch(u64);
 
 impl Epoch {
     /// The epoch of an event that was accepted at this time.
     ///
-    /// Times never fall along a log, and an older copy continues later than the lost events were accepted: so the time, in
-    /// microseconds, tells the histories apart at each position. It needs no storage, and is the same in every process. A clock that is
-    /// set back keeps the time of a log still until it has caught up: histories that part and meet again within that span are not told
-    /// apart.
+    /// The times of a log never decrease, and an older copy continues after the times of the lost events. So the time in microseconds
+    /// distinguishes the histories at each position. The epoch needs no storage, and is equal in every process. While a clock is set back,
+    /// the time of a log stands still until the clock catches up: histories that diverge within that span are not distinguished.
     #[must_use]
     pub fn of(created_at: DateTime<Utc>) -> Self {
         Self(created_at.timestamp_micros().cast_unsigned())
@@ -68,7 +67,7 @@ impl<'de> Deserialize<'de> for Epoch {
 
 /// A position in a log, with the epoch of the event there.
 ///
-/// As text it is `seq` or `seq-epoch`.
+/// The text form is `seq` or `seq-epoch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor {
     /// The position; 0 stands before the first event.
@@ -84,7 +83,7 @@ impl Cursor {
         Self { seq, epoch: (seq > 0).then(|| Epoch::of(created_at)) }
     }
 
-    /// Whether an event of this history can stand there: the positions are the same, and so are the epochs where both name one.
+    /// Whether both cursors can name the same event: the positions are equal, and so are the epochs where both cursors have an epoch.
     #[must_use]
     pub fn agrees_with(self, other: Self) -> bool {
         self.seq == other.seq && self.epoch.zip(other.epoch).is_none_or(|(own, other)| own == other)
@@ -127,7 +126,7 @@ impl Serialize for Cursor {
     }
 }
 
-/// Takes its text, and a position as a number.
+/// Reads the text form, and a position as a number.
 impl<'de> Deserialize<'de> for Cursor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct NumberOrText;

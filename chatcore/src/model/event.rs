@@ -16,36 +16,36 @@ pub type Seq = u64;
 pub struct Event {
     /// The session.
     pub session_id: SessionId,
-    /// Its position.
+    /// The position.
     pub seq: Seq,
-    /// How many messages the log holds up to and including it.
+    /// The number of messages in the log up to this event, inclusive.
     pub number: u64,
-    /// When it was accepted; never before the previous event of the session.
+    /// The time at which the event was accepted; never before the previous event of the session.
     pub created_at: DateTime<Utc>,
-    /// The user who did it.
+    /// The user who caused the event.
     pub actor: UserId,
-    /// What happened.
+    /// The kind of the event.
     pub kind: EventKind,
     /// Whether decisions that were taken before this event are stale.
     pub governs: bool,
-    /// How often the event was written: 1 at first. An edit or a deletion of a message rewrites the message's event.
+    /// The number of writes of the event: 1 for a new event. An edit or a deletion of a message rewrites the message's event.
     pub revision: u64,
-    /// The position of the event that rewrote this one last; 0 for an event that was never rewritten.
+    /// The position of the last event that rewrote this event; 0 for an event that was never rewritten.
     pub revised: Seq,
 }
 
 /// An event that has no position yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
-    /// The user who does it.
+    /// The user who causes the event.
     pub actor: UserId,
-    /// The caller's time; the store raises it to the previous event's where it is lower.
+    /// The caller's time. The store raises an earlier time to the time of the previous event.
     pub created_at: DateTime<Utc>,
-    /// What happens.
+    /// The kind of the event.
     pub kind: EventKind,
 }
 
-/// What happened. Names are in the past: each of these is a fact. The groups let code be exhaustive over the events that it handles.
+/// The kind of an event. Names are in the past tense: each event is a fact. The groups let code be exhaustive over the handled events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
     /// The session itself changed.
@@ -70,14 +70,14 @@ pub enum SessionEvent {
     },
     /// Settings changed.
     Updated {
-        /// What changed, with the new values.
+        /// The changed settings, with the new values.
         changes: SessionChanges,
     },
-    /// The actor created an invite. Its code is in no event.
+    /// The actor created an invite. No event contains the code.
     InviteCreated {
         /// The invite.
         invite_id: InviteId,
-        /// The role of users who join by it.
+        /// The role of users who join by the invite.
         role: ParticipantRole,
     },
     /// The actor revoked an invite.
@@ -85,32 +85,32 @@ pub enum SessionEvent {
         /// The invite.
         invite_id: InviteId,
     },
-    /// The actor added an emoji of the session's own, or gave one another address.
+    /// The actor added a custom emoji to the session, or changed the address of a custom emoji.
     EmojiAdded {
-        /// The emoji as it is now.
+        /// The current emoji.
         emoji: SessionEmoji,
     },
-    /// The actor removed an emoji of the session's own. Reactions with it stay.
+    /// The actor removed a custom emoji of the session. Reactions with it stay.
     EmojiRemoved {
-        /// Its name.
+        /// The name.
         name: EmojiName,
     },
-    /// The actor asked to be let in.
+    /// The actor requested to join.
     JoinRequested,
-    /// The actor declined a user's request to join, or withdrew their own.
+    /// The actor declined a user's request to join, or withdrew the actor's own request.
     JoinRequestClosed {
-        /// The user who had asked.
+        /// The user of the request.
         user_id: UserId,
     },
-    /// The actor created, changed or deleted a webhook. So the participants know that events are sent to another system, or that another
-    /// system posts messages.
+    /// The actor created, changed or deleted a webhook. The event tells the participants that another system receives events or posts
+    /// messages.
     WebhookChanged {
         /// The webhook.
         webhook_id: WebhookId,
     },
     /// The session was deleted.
     Deleted,
-    /// The session was archived: it can be read, and nothing in it changes.
+    /// The session was archived: users can read the session, and nothing in the session changes.
     Archived,
     /// The session is no longer archived.
     Unarchived,
@@ -143,7 +143,7 @@ pub enum ParticipantEvent {
     Removed {
         /// The removed user.
         user_id: UserId,
-        /// Why.
+        /// The reason.
         reason: RemovalReason,
     },
     /// The actor changed a user's role.
@@ -155,11 +155,11 @@ pub enum ParticipantEvent {
         /// The role now.
         role: ParticipantRole,
     },
-    /// The actor banned a user from the session. A participant is out of it by this event.
+    /// The actor banned a user from the session. The event removes a participant from the session.
     Banned {
         /// The banned user.
         user_id: UserId,
-        /// How long.
+        /// The duration.
         term: Term,
         /// Whether the user was in the session.
         was_active: bool,
@@ -173,7 +173,7 @@ pub enum ParticipantEvent {
     Muted {
         /// The participant.
         user_id: UserId,
-        /// How long.
+        /// The duration.
         term: Term,
     },
     /// The actor ended the mute of a user.
@@ -181,12 +181,12 @@ pub enum ParticipantEvent {
         /// The user.
         user_id: UserId,
     },
-    /// The actor changed the metadata of a participant. The participant's record has them, so that the log holds no copy of them.
+    /// The actor changed the metadata of a participant. The participant's record has the metadata; the log has no copy.
     MetadataChanged {
         /// The participant.
         user_id: UserId,
     },
-    /// The actor, who was the owner, made a participant the owner, and is an admin since.
+    /// The actor transferred the ownership to a participant, and became an admin.
     OwnerChanged {
         /// The new owner.
         user_id: UserId,
@@ -223,9 +223,9 @@ impl RemovalReason {
 pub enum MessageEvent {
     /// The actor sent a message. This event is the message: an edit or a deletion rewrites it in its place.
     Sent {
-        /// The message as it is now.
+        /// The current message.
         body: MessageBody,
-        /// The sender's own name for it.
+        /// The client id: the sender's idempotency key.
         client_id: Option<ClientId>,
         /// Whether the message was edited or deleted since.
         status: MessageStatus,
@@ -237,8 +237,8 @@ pub enum MessageEvent {
         /// The revision that this edit made.
         revision: u64,
     },
-    /// The writing of a streamed message ended. Its text and its state stand in the message itself. The actor is its author, also where
-    /// the server ended it.
+    /// The writing of a streamed message ended. The text and the state are in the message itself. The actor is the author of the message,
+    /// also where the server ended the message.
     Finished {
         /// The position of the message.
         message: Seq,
@@ -249,7 +249,8 @@ pub enum MessageEvent {
     Deleted {
         /// The positions of the messages, in ascending order.
         messages: Vec<Seq>,
-        /// Whether the lifetime of the messages had ended. Then the server deleted them, and the actor is the owner of the session.
+        /// Whether the lifetime of the messages had ended. In that case the server deleted the messages, and the actor is the owner of the
+        /// session.
         expired: bool,
     },
     /// The actor pinned a message.
@@ -268,71 +269,71 @@ pub enum MessageEvent {
         message: Seq,
         /// The emoji.
         emoji: Emoji,
-        /// How many users have reacted with the emoji after this event.
+        /// The number of users who have reacted with the emoji after this event.
         count: u64,
     },
-    /// The actor took a reaction back.
+    /// The actor removed a reaction.
     Unreacted {
         /// The position of the message.
         message: Seq,
         /// The emoji.
         emoji: Emoji,
-        /// How many users have reacted with the emoji after this event.
+        /// The number of users who have reacted with the emoji after this event.
         count: u64,
     },
 }
 
-/// What became of a message after it was sent.
+/// The status of a sent message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum MessageStatus {
-    /// It stands as it was sent.
+    /// The message is unchanged.
     #[default]
     AsSent,
-    /// Its sender edited it.
+    /// The sender edited the message.
     Edited {
-        /// When, the last time.
+        /// The time of the last edit.
         at: DateTime<Utc>,
     },
-    /// It was deleted. Its content is [`Content::Deleted`](super::Content::Deleted).
+    /// The message was deleted. The content is [`Content::Deleted`](super::Content::Deleted).
     Deleted {
-        /// The user who deleted it; `None` where its lifetime had ended.
+        /// The user who deleted the message; `None` where the lifetime of the message had ended.
         by: Option<UserId>,
-        /// When.
+        /// The time of the deletion.
         at: DateTime<Utc>,
     },
 }
 
-/// New values of the settings that changed; `None` where one did not.
+/// New values of the changed settings; `None` for an unchanged setting.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SessionChanges {
     /// The new title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// The new description; the inner `None` where it was taken away.
+    /// The new description; the inner `None` for a removed description.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
     pub description: Option<Option<String>>,
     /// The new type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_type: Option<SessionType>,
-    /// The new cap.
+    /// The new maximum number of participants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_participants: Option<u32>,
     /// The new number of seconds between two messages of one sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_mode_seconds: Option<u32>,
-    /// The new number of seconds that a message is kept; the inner `None` to keep messages for ever.
+    /// The new lifetime of a message in seconds; the inner `None` for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
     pub message_lifetime: Option<Option<u32>>,
     /// The new part of the history that participants see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history_visibility: Option<HistoryVisibility>,
-    /// The new tags, all of them.
+    /// The complete new tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
-    /// The new picture; the inner `None` where it was taken away.
+    /// The new picture; the inner `None` for a removed picture.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
     pub avatar_url: Option<Option<String>>,
-    /// The new metadata; the inner `None` where they were taken away.
+    /// The new metadata; the inner `None` for removed metadata.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
     pub metadata: Option<Option<Metadata>>,
     /// Whether the users of the session see each other's receipts from now on.
@@ -393,8 +394,8 @@ impl SessionChanges {
 }
 
 impl EventKind {
-    /// Whether it can change what a user may do. Such an event makes every decision before it stale. What an unknown event governs
-    /// stands in the event itself: [`Event::governs`].
+    /// Whether the event can change the permissions of a user. Such an event makes every earlier decision stale. For an unknown event, the
+    /// event itself says so: [`Event::governs`].
     #[must_use]
     pub const fn is_governance(&self) -> bool {
         match self {
@@ -403,13 +404,14 @@ impl EventKind {
         }
     }
 
-    /// The user whom it brings into the session, where it does; `actor` does it.
+    /// The user whom the event admits into the session; `None` for other events. `actor` is the actor of the event.
     #[must_use]
     pub fn admitted<'a>(&'a self, actor: &'a UserId) -> Option<&'a UserId> {
         self.admission(actor).map(|(user, _)| user)
     }
 
-    /// The user whom it brings into the session, with the stay that begins by it, where it does; `actor` does it.
+    /// The user whom the event admits into the session, with the stay that begins; `None` for other events. `actor` is the actor of the
+    /// event.
     #[must_use]
     pub const fn admission<'a>(&'a self, actor: &'a UserId) -> Option<(&'a UserId, ParticipantId)> {
         match self {
@@ -448,7 +450,7 @@ impl EventKind {
         }
     }
 
-    /// Whether it is a message, and so takes a message number.
+    /// Whether the event is a message, and so takes a message number.
     #[must_use]
     pub const fn is_message(&self) -> bool {
         match self {
@@ -468,7 +470,7 @@ impl EventKind {
         }
     }
 
-    /// The position of the message whose present content the event shows: the message that it edited or finished.
+    /// The position of the message whose current content the event shows: the edited or finished message.
     #[must_use]
     pub const fn edited(&self) -> Option<Seq> {
         match self {
@@ -489,7 +491,7 @@ impl EventKind {
         }
     }
 
-    /// Whether the event took contents away. An event of an unknown kind may have done so.
+    /// Whether the event deleted contents; `true` for an event of an unknown kind.
     #[must_use]
     pub const fn is_deletion(&self) -> bool {
         match self {
@@ -531,13 +533,13 @@ impl EventKind {
 }
 
 impl Event {
-    /// Its position with its epoch: a reader that has it continues after it.
+    /// The position with its epoch: the cursor after which a reader continues.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
         Cursor::at(self.seq, self.created_at)
     }
 
-    /// The user whom the event is about, where that is not the actor.
+    /// The affected user, where the affected user is not the actor.
     #[must_use]
     pub const fn subject(&self) -> Option<&UserId> {
         match &self.kind {

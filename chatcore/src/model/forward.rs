@@ -1,4 +1,4 @@
-//! Where a forwarded message comes from.
+//! The origins of forwarded messages.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,12 +8,12 @@ use super::{MessageId, UserId};
 /// The origin of a forwarded message. Forwarding a copy keeps the origin of the copy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Origin {
-    /// The message. It is shown to readers who may view its session; `None` for others, and in events, which suit every reader.
+    /// The message, for readers who may view its session; `None` for other readers, and in events, which are equal for every reader.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageId>,
     /// The author.
     #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub author: UserId,
-    /// When it was sent.
+    /// The time at which the message was sent.
     pub sent_at: DateTime<Utc>,
 }

@@ -7,22 +7,22 @@ use super::{HeldId, MessageBody, MessageId, Profile, SessionId, UserId};
 /// A message that the host's policy holds until an owner or admin of the session approves or rejects it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldMessage {
-    /// Its id until it is sent. The message has another one.
+    /// The id while the message is held. The sent message has another id.
     pub id: HeldId,
-    /// The session that it is for.
+    /// The session of the message.
     pub session_id: SessionId,
     /// The author.
     pub author: Profile,
-    /// The message. The origin of a forwarded message has its place only where the reader may view it.
+    /// The message. The origin of a forwarded message names the original message only where the reader may view that message.
     pub body: MessageBody,
-    /// The message that it answers.
+    /// The message that this message answers.
     pub reply_to: Option<MessageId>,
-    /// Users whom it mentions besides those in its text.
+    /// Further mentioned users, besides the users in the text.
     pub mentions: Vec<UserId>,
-    /// Whether it mentions everybody besides the words of its text.
+    /// Whether the message mentions everybody, also without `@all` in the text.
     pub mentions_everybody: bool,
-    /// Why the policy holds it.
+    /// The reason of the policy.
     pub reason: Option<String>,
-    /// Since when it waits.
+    /// The time at which the policy held the message.
     pub held_at: DateTime<Utc>,
 }

@@ -1,4 +1,4 @@
-//! Typed identifiers. Each prints as the string that travels on every transport and parses back from it.
+//! Typed identifiers. Each identifier prints as the string of every transport, and parses from that string.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -13,9 +13,9 @@ use super::{Seq, visible::is_visible};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {kind}: {expected}")]
 pub struct InvalidId {
-    /// What was wanted, in words: `session id`.
+    /// The expected kind of identifier, for example `session id`.
     pub kind: &'static str,
-    /// What a valid one looks like.
+    /// The form of a valid identifier.
     pub expected: &'static str,
 }
 
@@ -70,13 +70,13 @@ uuid_id!(
     "session id"
 );
 uuid_id!(
-    /// Names one stay of a user in a session. A UUIDv7 made at the join, so participants sort by when they came.
+    /// Names one stay of a user in a session. A UUIDv7 made at the join, so participants sort by the time of the join.
     ParticipantId,
     "participant id"
 );
 
 uuid_id!(
-    /// Names an invite. A UUIDv7 (RFC 9562), so invites sort by creation. Who knows the id cannot join by it: that takes the code.
+    /// Names an invite. A UUIDv7 (RFC 9562), so invites sort by creation. The id alone does not let a user join: a join needs the code.
     InviteId,
     "invite id"
 );
@@ -108,13 +108,13 @@ uuid_id!(
 );
 
 uuid_id!(
-    /// Names a message that is sent later. A UUIDv7 (RFC 9562).
+    /// Names a scheduled message. A UUIDv7 (RFC 9562).
     ScheduledId,
     "id of a scheduled message"
 );
 
 uuid_id!(
-    /// Names a message that waits for approval. A UUIDv7 (RFC 9562), so ids sort by time.
+    /// Names a held message. A UUIDv7 (RFC 9562), so ids sort by time.
     HeldId,
     "id of a held message"
 );
@@ -146,18 +146,16 @@ impl LoginId {
 /// Names a user: an opaque string of 1 to 128 characters, chosen by the host (a token's `sub`, a row id, an e-mail
 /// address).
 ///
-/// A user id is a segment of paths, so [`new`](Self::new) refuses ids that a path does not carry safely: `.` and `..`,
-/// ids with `/` or `\`, the percent-encoded forms of these, and ids with white space at an end. A URL library, a
-/// browser or a proxy turns `DELETE …/participants/..` into a request for another resource. An id is also the name of
-/// a user who has no other, so it needs a character that can be seen. Control characters are refused, too, and the ids of the
-/// [authors](WebhookId::author) of incoming webhooks, which no user has.
+/// A user id is a segment of paths, so [`new`](Self::new) refuses ids that are unsafe in a path: `.` and `..`, ids with `/` or `\`, the
+/// percent-encoded forms of these, and ids with white space at an end. A URL library, a browser or a proxy turns `DELETE …/participants/..`
+/// into a request for another resource. An id is also the name of a user without another name, so an id needs a visible character. Control
+/// characters are refused, too, and the ids of the [authors](WebhookId::author) of incoming webhooks, which no user has.
 ///
 /// [`from_stored`](Self::from_stored) reads ids that earlier versions accepted.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserId(Arc<str>);
 
-/// A sender's own name for a message, which makes a retried send safe: 1 to 128 characters without control
-/// characters, unique per user and session.
+/// A sender's idempotency key for a message: 1 to 128 characters without control characters, unique per user and session.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(Arc<str>);
 
@@ -208,7 +206,7 @@ fn webhook_of(author: &str) -> Option<WebhookId> {
 macro_rules! text_id {
     ($name:ident, $kind:literal, $check:expr) => {
         impl $name {
-            /// The longest one, in characters.
+            /// The maximum length in characters.
             pub const MAX_CHARS: usize = 128;
 
             /// Checks a text that comes from outside.
@@ -271,7 +269,8 @@ text_id!(UserId, "user id", path_safe);
 text_id!(ClientId, "client id", |_| Ok(()));
 
 impl WebhookId {
-    /// The id in whose name the webhook posts messages: `webhook:` and the webhook's id. No user has it, since [`UserId::new`] refuses it.
+    /// The user id of the author of the webhook's messages: `webhook:` and the webhook's id. No user has this id, since [`UserId::new`]
+    /// refuses the id.
     #[must_use]
     pub fn author(self) -> UserId {
         UserId(format!("{WEBHOOK_AUTHOR}{self}").into())
@@ -285,8 +284,8 @@ impl UserId {
         webhook_of(&self.0)
     }
 
-    /// Reads an id that a store or a notifier kept. Earlier versions accepted ids that [`new`](Self::new) refuses, and
-    /// the sessions of their users stay readable. An id from a client or a host goes through [`new`](Self::new).
+    /// Reads an id from a store or a notifier. Earlier versions accepted ids that [`new`](Self::new) refuses, and the sessions of their
+    /// users stay readable. An id from a client or a host goes through [`new`](Self::new).
     ///
     /// # Errors
     /// [`InvalidId`] when no version accepted the text: it is empty, longer than [`Self::MAX_CHARS`] characters, or holds

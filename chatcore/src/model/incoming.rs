@@ -1,4 +1,4 @@
-//! Incoming webhooks: each has a secret token, and whoever has the token posts messages into the session.
+//! Incoming webhooks: each webhook has a secret token, and every holder of the token can post messages into the session.
 
 use std::fmt;
 
@@ -7,16 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{Profile, SessionId, WebhookId};
 
-/// The token of an incoming webhook, or a text that a caller takes for one. It is a secret, so its debug form does not show it.
+/// The token of an incoming webhook, or a text that a caller presents as a token. The token is a secret, so the debug form does not show
+/// the text.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct IncomingToken(String);
 
 impl IncomingToken {
-    /// What each token begins with.
+    /// The prefix of each token.
     pub const PREFIX: &'static str = "chook_";
 
-    /// A text that may be a token. Any text is taken: a wrong one gets the same answer as the token of a deleted webhook.
+    /// A text that may be a token. Every text is accepted: a wrong token gets the same answer as the token of a deleted webhook.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -27,7 +28,7 @@ impl IncomingToken {
         &self.0
     }
 
-    /// Where its holder posts without a header, below the base of the REST operations.
+    /// The path for posts without a header, below the base of the REST operations.
     #[must_use]
     pub fn path(&self) -> String {
         format!("/hooks/{}", self.0)
@@ -43,23 +44,23 @@ impl fmt::Debug for IncomingToken {
 /// An incoming webhook as users who manage the session see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IncomingWebhook {
-    /// Its id. Who knows the id cannot post: that takes the token.
+    /// The id. The id alone does not let a client post: a post needs the token.
     pub id: WebhookId,
-    /// The session into which it posts.
+    /// The session into which the webhook posts.
     pub session_id: SessionId,
-    /// The name of the author of its messages.
+    /// The author name of the webhook's messages.
     pub name: String,
     /// The address of the author's picture.
     pub avatar_url: Option<String>,
-    /// The user who created it.
+    /// The user who created the webhook.
     pub created_by: Profile,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
-    /// When it last posted a message, up to a minute late; `None` for never.
+    /// The time of the last posted message, up to a minute late; `None` for never.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// An incoming webhook that was just created, with its token, which is shown this once.
+/// An incoming webhook that was just created, with its token. No later answer shows the token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreatedIncomingWebhook {
     /// The webhook.

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{InviteId, ParticipantRole, Profile, SessionId, SessionType};
 
-/// The code of an invite, or a text that a caller takes for one. It is a secret, so its debug form does not show it.
+/// The code of an invite, or a text that a caller presents as a code. The code is a secret, so the debug form does not show the text.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct InviteCode(String);
 
 impl InviteCode {
-    /// A text that may be a code. Any text is taken: a wrong one gets the same answer as a code that is over.
+    /// A text that may be a code. Every text is accepted: a wrong code gets the same answer as an expired code.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -34,27 +34,27 @@ impl fmt::Debug for InviteCode {
 /// An invite as users who manage the session see it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Invite {
-    /// Its id.
+    /// The id.
     pub id: InviteId,
-    /// The session into which it lets.
+    /// The session that the invite leads to.
     pub session_id: SessionId,
-    /// The role of users who join by it.
+    /// The role of users who join by the invite.
     pub role: ParticipantRole,
-    /// The user who created it.
+    /// The user who created the invite.
     pub created_by: Profile,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
-    /// When it ends.
+    /// The time at which the invite expires.
     pub expires_at: DateTime<Utc>,
-    /// How many users can join by it in all; `None` for no limit.
+    /// The maximum number of users who join by the invite; `None` for no limit.
     pub max_uses: Option<u32>,
-    /// How many users have joined by it, or have asked to.
+    /// The number of users who have joined by the invite, or have requested to join.
     pub uses: u32,
-    /// Whether its holders have to ask first. See [`JoinRequest`].
+    /// Whether a holder of the code must request to join. See [`JoinRequest`].
     pub needs_approval: bool,
 }
 
-/// An invite that was just created, with its code, which is shown this once.
+/// An invite that was just created, with its code. No later answer shows the code.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreatedInvite {
     /// The invite.
@@ -68,13 +68,13 @@ pub struct CreatedInvite {
 pub struct InvitePreview {
     /// The session.
     pub session_id: SessionId,
-    /// Its title.
+    /// The title of the session.
     pub title: String,
-    /// What it is about.
+    /// The description of the session.
     pub description: Option<String>,
-    /// Its type.
+    /// The type of the session.
     pub session_type: SessionType,
-    /// How many users are in it.
+    /// The number of users in the session.
     pub participant_count: u32,
     /// The user who created the invite.
     pub invited_by: Profile,
@@ -82,7 +82,7 @@ pub struct InvitePreview {
     pub role: ParticipantRole,
     /// When the invite ends.
     pub expires_at: DateTime<Utc>,
-    /// Whether the holder has to ask first.
+    /// Whether the holder of the code must request to join.
     pub needs_approval: bool,
 }
 
@@ -95,8 +95,8 @@ pub struct JoinRequest {
     pub user: Profile,
     /// The user's text.
     pub text: Option<String>,
-    /// The role that the user gets where the answer names no other.
+    /// The role of the user, unless the approval names another role.
     pub role: ParticipantRole,
-    /// When the user asked.
+    /// The time of the request.
     pub requested_at: DateTime<Utc>,
 }

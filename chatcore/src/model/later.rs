@@ -1,35 +1,35 @@
-//! Messages that wait on the server: drafts, and messages that are sent at a time.
+//! Messages that wait on the server: drafts, and scheduled messages.
 
 use chrono::{DateTime, Utc};
 
 use super::{ClientId, Content, MessageBody, MessageId, ScheduledId, SessionId};
 
-/// A message that is sent later.
+/// A scheduled message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduledMessage {
-    /// Its id until it is sent. The message has another one.
+    /// The id while the message is scheduled. The sent message has another id.
     pub id: ScheduledId,
-    /// The session that it is sent to.
+    /// The session to which the message is sent.
     pub session_id: SessionId,
     /// The message.
     pub body: MessageBody,
-    /// The message that it answers.
+    /// The message that this message answers.
     pub reply_to: Option<MessageId>,
-    /// The client id that the message has.
+    /// The client id of the message.
     pub client_id: ClientId,
-    /// When it is sent, in microseconds.
+    /// The send time, in microseconds.
     pub send_at: DateTime<Utc>,
-    /// When it was scheduled.
+    /// The time of scheduling.
     pub created_at: DateTime<Utc>,
 }
 
-/// A text that a user has not sent yet. A user has at most one for each session, and only the user sees it.
+/// A user's draft in a session. A user has at most one draft for each session, and only the user sees the draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// The session.
     pub session_id: SessionId,
     /// The text or ciphertext.
     pub content: Content,
-    /// When it was last changed.
+    /// The time of the last change.
     pub updated_at: DateTime<Utc>,
 }

@@ -6,22 +6,22 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{InvalidId, Message, MessageId, UserId};
 
-/// A part of a text, counted in Unicode scalar values: as characters are counted in all limits.
+/// A part of a text, in Unicode scalar values, the characters of all limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Span {
-    /// How many characters stand before it.
+    /// The number of characters before the part.
     pub start: u32,
-    /// How many characters stand before its end.
+    /// The number of characters before the end.
     pub end: u32,
 }
 
 /// A mention of a user, or of everybody.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mention {
-    /// The user; `None` where it mentions everybody who was in the session when the message got it.
+    /// The user; `None` for a mention of everybody who was in the session at the time of the mention.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stored_user")]
     pub user: Option<UserId>,
-    /// Its place in the text; `None` where the sender named it beside the text.
+    /// The place in the text; `None` for a mention outside of the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
 }
@@ -33,7 +33,7 @@ fn stored_user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<User
 /// A message that mentions the reader, with its place in the list of the reader's mentions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MentionedMessage {
-    /// Where the list goes on after it.
+    /// The cursor of the entry, after which the list continues.
     pub cursor: MentionCursor,
     /// The message.
     pub message: Message,
@@ -59,12 +59,13 @@ pub enum MentionSection {
     All,
     /// The unread messages, newest first.
     Unread {
-        /// How many entries stand before the place, with the place's own.
+        /// The number of entries up to the place, inclusive.
         passed: u64,
     },
-    /// The messages that did not come with the unread ones, newest first.
+    /// The messages that the section of unread messages did not show, newest first.
     Rest {
-        /// The time in microseconds since the Unix epoch up to which unread messages came already; the newer ones. 0 for all of them.
+        /// The time, in microseconds since the Unix epoch, after which the section of unread messages has shown all unread messages. 0 for
+        /// all of them.
         until: u64,
     },
 }

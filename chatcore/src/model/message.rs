@@ -1,4 +1,4 @@
-//! A message: what someone said.
+//! A message in a session.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use super::{
     Seq, SessionId, Span, StreamState, ThreadSummary,
 };
 
-/// Who speaks: a person, an assistant, or the system.
+/// The speaker: a person, an assistant, or the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -22,7 +22,7 @@ pub enum SpeakerRole {
     System,
 }
 
-/// What a message is.
+/// The type of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -34,11 +34,11 @@ pub enum MessageType {
     Image,
     /// A file.
     File,
-    /// Said by the server; clients cannot send it.
+    /// A message of the server; clients cannot send this type.
     System,
 }
 
-/// What a message says: readable text, or ciphertext that the server passes on without reading it.
+/// The content of a message: readable text, or ciphertext that the server forwards without reading.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Content {
@@ -46,11 +46,11 @@ pub enum Content {
     Text(String),
     /// Ciphertext.
     Encrypted(EncryptedContent),
-    /// None: the message was deleted. It cannot be sent.
+    /// No content: the message was deleted. Clients cannot send this content.
     Deleted,
 }
 
-/// Ciphertext with what its reader needs besides the key.
+/// Ciphertext with its parameters, except the key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -59,47 +59,47 @@ pub struct EncryptedContent {
     pub encrypted_data: String,
     /// The initialisation vector, in the clients' own encoding.
     pub iv: String,
-    /// Which version of the session's key was used.
+    /// The version of the session's key.
     pub key_version: u32,
 }
 
 /// The part of a message that its sender decides.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MessageBody {
-    /// Who speaks.
+    /// The speaker.
     pub role: SpeakerRole,
-    /// What it is.
+    /// The type.
     pub message_type: MessageType,
-    /// What it says.
+    /// The content.
     pub content: Content,
-    /// Its place where it is a reply. The server sets it: what a sender gives here is not read.
+    /// The place of a reply in its thread. The server sets this field and ignores a sender's value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Reply>,
-    /// Its mentions, in the order of the text. The server sets it: what a sender gives here is not read.
+    /// The mentions, in the order of the text. The server sets this field and ignores a sender's value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<Mention>,
-    /// The links to web pages in its text. The server sets it: what a sender gives here is not read.
+    /// The links to web pages in the text. The server sets this field and ignores a sender's value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Span>,
     /// References to files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
-    /// Data of the host's or the client's own.
+    /// Custom data of the host or the client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
-    /// Where it comes from, where it was forwarded. The server sets it: what a sender gives here is not read.
+    /// The origin of a forwarded message. The server sets this field and ignores a sender's value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
-    /// How far its writing has come, where it is streamed. The server sets it: what a sender gives here is not read.
+    /// The progress of a streamed message. The server sets this field and ignores a sender's value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamState>,
-    /// The command of a bot that it invokes. The server sets it: what a sender gives here is not read.
+    /// The command of a bot that the message invokes. The server sets this field and ignores a sender's value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<MessageCommand>,
 }
 
 impl MessageBody {
-    /// What a person says.
+    /// A message of a person with this content.
     #[must_use]
     pub const fn new(content: Content) -> Self {
         Self {
@@ -123,13 +123,13 @@ impl MessageBody {
         Self { reply: None, mentions, links, origin: None, stream: None, command: None, ..self }
     }
 
-    /// Whether it is streamed, and parts may follow.
+    /// Whether the message is streamed, and parts may follow.
     #[must_use]
     pub const fn is_streaming(&self) -> bool {
         matches!(self.stream, Some(StreamState::Streaming))
     }
 
-    /// What stays of it after a deletion: its place, without what it said.
+    /// The remainder after a deletion: the place of the message, without the content.
     #[must_use]
     pub fn deleted(&self) -> Self {
         let Self { role, message_type, reply, .. } = *self;
@@ -138,7 +138,7 @@ impl MessageBody {
 }
 
 impl Message {
-    /// Its position with its epoch: what a page begins after, or ends before.
+    /// The position with its epoch: the cursor after which a page begins, or before which a page ends.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
         Cursor::at(self.seq, self.created_at)
@@ -152,33 +152,33 @@ pub struct MessageRevision {
     pub revision: u64,
     /// The earlier content, with the speaker and the type.
     pub body: MessageBody,
-    /// When it began to say so.
+    /// The time from which the message had this content.
     pub since: DateTime<Utc>,
 }
 
-/// A message as it is shown.
+/// A message for a reader.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// Its address.
+    /// The id.
     pub id: MessageId,
     /// The session.
     pub session_id: SessionId,
-    /// Its position in the session's log.
+    /// The position in the session's log.
     pub seq: Seq,
-    /// How many messages the session had with it: 1 for the first.
+    /// The number of messages in the session up to this message, inclusive: 1 for the first message.
     pub number: u64,
-    /// Who sent it.
+    /// The sender.
     pub sender: Profile,
-    /// What was said; [`Content::Deleted`] after a deletion.
+    /// The content and its attributes; [`Content::Deleted`] after a deletion.
     pub body: MessageBody,
-    /// When it was accepted; never before the session's previous event.
+    /// The time at which the message was accepted; never before the session's previous event.
     pub created_at: DateTime<Utc>,
     /// 1 for the message as it was sent; each edit and the deletion add 1.
     pub revision: u64,
-    /// Whether it was edited or deleted.
+    /// Whether the message was edited or deleted.
     pub status: MessageStatus,
-    /// The reactions, the earliest kind first. `None` where the message is part of an event: events suit every reader, and reactions
-    /// have events of their own.
+    /// The reactions, the earliest kind first. `None` where the message is part of an event: events are equal for every reader, and
+    /// reactions have their own events.
     pub reactions: Option<Vec<Reaction>>,
     /// The replies in the thread that the message began. `None` where the message is part of an event.
     pub thread: Option<ThreadSummary>,

@@ -1,4 +1,4 @@
-//! Plain data: what a chat consists of. Imports nothing else of this crate.
+//! The plain data types of a chat. This module imports nothing else of this crate.
 
 mod attachment;
 mod block;

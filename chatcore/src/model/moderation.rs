@@ -1,4 +1,4 @@
-//! What moderators did in a session.
+//! The moderation log of a session.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -44,21 +44,21 @@ pub struct ModerationEntry {
     pub session_id: SessionId,
     /// The moderator.
     pub actor: Profile,
-    /// What was done.
+    /// The action.
     pub action: ModerationAction,
     /// The affected user.
     pub user: Profile,
-    /// The message, where one was deleted or reported.
+    /// The message, for a deletion or a report of a message.
     pub message_id: Option<MessageId>,
-    /// How many messages were deleted, where all of a user were.
+    /// The number of deleted messages, for a deletion of all messages of a user.
     pub count: Option<u64>,
-    /// The report, where the state of one was changed.
+    /// The report, for a change of the state of a report.
     pub report_id: Option<ReportId>,
     /// The new state of the report.
     pub report_state: Option<ReportState>,
-    /// The end of the ban or the mute, where it has one.
+    /// The end of the ban or the mute; `None` for no end.
     pub until: Option<DateTime<Utc>>,
-    /// When.
+    /// The time of the action.
     pub created_at: DateTime<Utc>,
 }
 
@@ -70,8 +70,8 @@ pub struct MessageDeletion {
     pub session_id: SessionId,
     /// The user.
     pub user_id: UserId,
-    /// How many messages of the user were deleted in this way so far, by earlier calls, too.
+    /// The number of messages of the user that were deleted so far, including earlier calls.
     pub deleted: u64,
-    /// Whether the work has ended. While it is `false`, the server goes on in the background.
+    /// Whether the work has ended. While the value is `false`, the server continues in the background.
     pub is_done: bool,
 }

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::NoticeId;
 
-/// Something that an administrator tells all users who are connected. It is not stored.
+/// A text that an administrator sends to all connected users. Notices are not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Notice {
-    /// The id of the notice: a client that has several streams shows it once.
+    /// The id of the notice. A client with several streams uses the id to show the notice once.
     pub id: NoticeId,
     /// The text.
     pub text: String,
-    /// When it was sent.
+    /// The time at which the notice was sent.
     pub created_at: DateTime<Utc>,
 }

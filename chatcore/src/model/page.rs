@@ -1,4 +1,4 @@
-//! Pages: which part of a list is wanted, and what came.
+//! Pages: the requested part of a list, and the result.
 
 use std::{ops::Deref, str::FromStr};
 
@@ -8,17 +8,17 @@ use super::{Cursor, InvalidId, Message, Seq};
 
 /// A part of a list whose entries have ids of the type `K`.
 ///
-/// A page after an entry stays right while the list changes: entries that are in the list all the time are shown exactly once
-/// by a walk that begins each page after the last entry of the page before ([`ListPage::next`]). A number of entries to skip
-/// leads to another place as soon as an entry before that place comes or goes.
+/// A page after an entry stays correct while the list changes: a walk that begins each page after the last entry of the previous page
+/// ([`ListPage::next`]) shows each permanent entry exactly once. A number of entries to skip leads to another place after an insertion or a
+/// removal before that place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Page<K> {
-    /// The id of the entry after which the page begins; `None` for the start of the list. The entry itself may be gone: its
-    /// place in the order of the list remains.
+    /// The id of the entry after which the page begins; `None` for the start of the list. The entry itself may no longer exist: the place
+    /// in the order of the list remains.
     pub after: Option<K>,
-    /// How many entries to leave out at the start of the list; 0 where `after` is given.
+    /// The number of entries to skip at the start of the list; 0 where `after` is given.
     pub skip: u64,
-    /// How many entries at the most; `None` for the default. The bounds are in [`crate::Limits`].
+    /// The maximum number of entries; `None` for the default. The bounds are in [`crate::Limits`].
     pub limit: Option<u64>,
 }
 
@@ -32,12 +32,12 @@ impl<K> Page<K> {
     }
 }
 
-/// A page of a list, and where to go on. It reads as the slice of its entries.
+/// A page of a list, with the place where the list continues. A page dereferences to the slice of its entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListPage<T, K> {
     /// The entries, in the order of the list.
     pub entries: Vec<T>,
-    /// The id of the last entry, for [`Page::after`]; `None` where no entry comes after it.
+    /// The id of the last entry, for [`Page::after`]; `None` for the last page.
     pub next: Option<K>,
 }
 
@@ -79,16 +79,16 @@ impl<T, K> IntoIterator for ListPage<T, K> {
 pub enum Bound {
     /// A position.
     Seq(Seq),
-    /// A position whose event is the one that the cursor names: another history of the log is noticed.
+    /// A position with the epoch of its event: the server detects another history of the log.
     Cursor(Cursor),
-    /// A time; an event at exactly that time is neither before nor after it.
+    /// A time. An event at exactly that time is neither before nor after the time.
     Time(DateTime<Utc>),
 }
 
 /// From a number, which is a position, from a cursor, or from an RFC 3339 time.
 ///
-/// In the query of a URL a plus sign stands for a space, so a client that writes the offset `+02:00` as it is sends a space
-/// in its place. Nothing else can be meant by that space, so it is read as the plus sign.
+/// In the query of a URL a plus sign stands for a space, so a client that writes the offset `+02:00` as it is sends a space in its place.
+/// That space has no other meaning, so the parser reads the space as the plus sign.
 impl FromStr for Bound {
     type Err = InvalidId;
 
@@ -107,16 +107,16 @@ impl FromStr for Bound {
     }
 }
 
-/// Which messages are wanted. A page ascends whichever way it was asked for.
+/// The requested messages. The messages of a page ascend for every kind of window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MessageWindow {
-    /// From the oldest on, leaving out this many.
+    /// The oldest messages, after this number of messages.
     Skip(u64),
-    /// The newest.
+    /// The newest messages.
     Newest,
-    /// The last ones before a place.
+    /// The last messages before a place.
     Before(Bound),
-    /// The first ones after a place.
+    /// The first messages after a place.
     After(Bound),
 }
 
@@ -142,16 +142,16 @@ impl MessageWindow {
     }
 }
 
-/// Messages with where to go on.
+/// A page of messages with its cursors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MessagePage {
     /// The messages, oldest first.
     pub messages: Vec<Message>,
-    /// Ask before this cursor for older ones; `None` where there are none.
+    /// The cursor before which to ask for older messages; `None` without older messages.
     pub previous: Option<Cursor>,
-    /// Ask after this cursor for newer ones; `None` where there were none.
+    /// The cursor after which to ask for newer messages; `None` without newer messages.
     pub next: Option<Cursor>,
-    /// How many messages of the session the caller sees.
+    /// The number of messages of the session that the caller sees.
     pub total: u64,
 }
 

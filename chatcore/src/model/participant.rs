@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Metadata, ParticipantId, Profile, SessionId, Term};
 
-/// What a participant is in a session.
+/// The role of a participant in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -18,7 +18,7 @@ pub enum ParticipantRole {
     Member,
     /// Manages the session and its participants.
     Admin,
-    /// Made the session; there is exactly one.
+    /// Owns the session; each session has exactly one owner.
     Owner,
 }
 
@@ -44,17 +44,17 @@ impl fmt::Display for ParticipantRole {
     }
 }
 
-/// How a user stands to a session.
+/// The standing of a user in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// Never was in it.
+    /// The user never was in the session.
     Stranger,
-    /// Was in it, left or was removed, and had this role at the end.
+    /// The user left or was removed, and had this role at the end.
     Former(ParticipantRole),
-    /// Is in it.
+    /// The user is in the session, with this role.
     Active(ParticipantRole),
-    /// Is not in it, and is kept out of it.
+    /// The user is banned from the session.
     Banned(Term),
 }
 
@@ -69,26 +69,26 @@ impl Standing {
     }
 }
 
-/// A participant as it is shown.
+/// A participant for a reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Participant {
-    /// Names this stay; a new one is made when somebody comes back.
+    /// The id of this stay. A user who comes back gets a new id.
     pub id: ParticipantId,
     /// The session.
     pub session_id: SessionId,
-    /// Who it is. The e-mail address is there only when the reader asked for it and may see it.
+    /// The profile of the user. The profile has the e-mail address only on request, and only where the reader may see the address.
     pub profile: Profile,
-    /// What they are.
+    /// The role.
     pub role: ParticipantRole,
-    /// Whether they are in the session now.
+    /// Whether the participant is in the session now.
     pub is_active: bool,
-    /// When they came, the last time.
+    /// The time of the last join.
     pub joined_at: DateTime<Utc>,
-    /// When they came the first time.
+    /// The time of the first join.
     pub created_at: DateTime<Utc>,
-    /// How long they are muted: they read, and neither send, edit, react nor type. `None` where they are not.
+    /// The duration of a mute: a muted participant reads, and neither sends, edits, reacts nor types. `None` without a mute.
     pub muted: Option<Term>,
-    /// Data of the host's or the client's own. They go with the stay.
+    /// Custom data of the host or the client. The data end with the stay.
     pub metadata: Option<Metadata>,
 }
 

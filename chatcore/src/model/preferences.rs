@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Preferences {
     /// Whether the user wants no notifications of the session.
     pub is_muted: bool,
-    /// When the mute ends; `null` for one without an end.
+    /// The end of the mute; `null` for no end.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     pub muted_until: Option<DateTime<Utc>>,
     /// Whether the session is one of the user's favourites.
@@ -17,7 +17,7 @@ pub struct Preferences {
 }
 
 impl Preferences {
-    /// The same at a time: a mute that has ended is none.
+    /// The settings at a time: without a mute that has ended.
     #[must_use]
     pub fn at(self, now: DateTime<Utc>) -> Self {
         match self.muted_until {

@@ -1,4 +1,4 @@
-//! Presence: whether a user is there.
+//! The presence of users.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::{ParticipantId, Profile};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Availability {
-    /// Nothing special.
+    /// Available.
     #[default]
     Online,
     /// Away for a while.
@@ -19,7 +19,7 @@ pub enum Availability {
     DoNotDisturb,
 }
 
-/// Whether a user is there, as others see it.
+/// The status of a user that others see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -30,7 +30,7 @@ pub enum PresenceStatus {
     Away,
     /// A device is connected, and the user is not to be disturbed.
     DoNotDisturb,
-    /// No device is connected, or the user hides it.
+    /// No device is connected, or the user is hidden.
     Offline,
 }
 
@@ -44,28 +44,29 @@ impl From<Availability> for PresenceStatus {
     }
 }
 
-/// A user's own words about what the user is doing.
+/// A user's status text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusText {
-    /// The words: one line.
+    /// The text: one line.
     pub text: String,
-    /// When they end; `None` where they do not. Nobody is told of the end.
+    /// The end of the text; `None` for no end. The end causes no signal.
     pub until: Option<DateTime<Utc>>,
 }
 
 /// The presence of a user without the user's names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceState {
-    /// Whether the user is there.
+    /// The presence status.
     pub status: PresenceStatus,
-    /// When the last device of the user was gone; `None` while the user is there, where it is not known, and where the user hides it.
+    /// The time at which the last device of the user disconnected; `None` while the user is online, for an unknown time, and for a hidden
+    /// user.
     pub last_seen: Option<DateTime<Utc>>,
-    /// What the user says.
+    /// The status text of the user.
     pub text: Option<StatusText>,
 }
 
 impl PresenceState {
-    /// What others see of a user who hides, and of a user who was never there.
+    /// The presence of a hidden user, and of a user who was never connected, for others.
     pub const NOTHING: Self = Self { status: PresenceStatus::Offline, last_seen: None, text: None };
 }
 
@@ -74,7 +75,7 @@ impl PresenceState {
 pub struct Presence {
     /// The user.
     pub user: Profile,
-    /// Whether the user is there.
+    /// The presence status.
     pub state: PresenceState,
 }
 
@@ -92,9 +93,9 @@ pub struct ParticipantPresence {
 pub struct OwnPresence {
     /// The user.
     pub user: Profile,
-    /// What others would see if the user did not hide.
+    /// The presence that others see unless the user is hidden.
     pub state: PresenceState,
-    /// What the user chose for the time when a device is connected.
+    /// The availability that the user chose for the time when a device is connected.
     pub availability: Availability,
     /// Whether the user appears offline to everybody.
     pub is_hidden: bool,

@@ -1,26 +1,26 @@
-//! How a user is shown.
+//! The profiles of users.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::UserId;
 
-/// What is known of a user besides the id. Rows carry ids only and profiles are looked up when something is
-/// read, so a rename shows everywhere at once.
+/// The names and the picture of a user. Stored records have only ids, and the chat looks up profiles on reads, so a rename shows everywhere
+/// at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    /// Who it is.
+    /// The id of the user.
     #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub user_id: UserId,
     /// A short handle; the user id where the host gave none.
     pub username: String,
     /// The name to show; the handle where the host gave none.
     pub name: String,
-    /// The e-mail address, shown only to owners, admins and the person.
+    /// The e-mail address, shown only to owners, admins and the user.
     pub email: Option<String>,
     /// An address of a picture.
     pub picture: Option<String>,
-    /// As of when the newest of the claims holds, in microseconds at most; the Unix epoch where there are none.
+    /// The time of the newest claim, in microseconds at most; the Unix epoch without claims.
     pub updated_at: DateTime<Utc>,
     /// Whether the user is a bot.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -28,7 +28,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The profile of a user of whom nothing but the id is known.
+    /// The profile of a user of whom only the id is known.
     #[must_use]
     pub fn unknown(user_id: UserId) -> Self {
         let name = user_id.as_str().to_owned();

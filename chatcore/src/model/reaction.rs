@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{InvalidId, Profile};
 
-/// What a user reacts with: an emoji of Unicode, fully qualified, so that two spellings of one emoji are equal; or `:name:`, where the session
-/// has an emoji of its own of that name ([`EmojiName`]).
+/// The emoji of a reaction: an emoji of Unicode, fully qualified, so that two spellings of one emoji are equal; or `:name:` for a custom
+/// emoji of the session ([`EmojiName`]).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Emoji(Arc<str>);
 
@@ -17,11 +17,11 @@ impl Emoji {
     pub(crate) const EXPECTED: &'static str =
         "exactly one emoji of Unicode, or :name: with a name that the session has";
 
-    /// Checks a text that comes from outside. Variation selectors may be left out, skin tones may be given. Whether a session has an emoji
-    /// of the name, each reaction finds out.
+    /// Checks a text that comes from outside. Variation selectors may be left out, skin tones may be given. Each reaction checks whether
+    /// the session has a custom emoji of the name.
     ///
     /// # Errors
-    /// [`InvalidId`] when the text is not exactly one emoji of Unicode (Unicode Technical Standard #51), and no name between two colons.
+    /// [`InvalidId`] when the text is neither exactly one emoji of Unicode (Unicode Technical Standard #51) nor a name between two colons.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidId> {
         let text = text.as_ref();
         match emojis::get(text) {
@@ -31,7 +31,7 @@ impl Emoji {
         }
     }
 
-    /// The name, where it is an emoji of a session's own.
+    /// The name of a custom emoji; `None` for an emoji of Unicode.
     #[must_use]
     pub fn name(&self) -> Option<EmojiName> {
         EmojiName::new(self.0.strip_prefix(':')?.strip_suffix(':')?).ok()
@@ -82,7 +82,7 @@ impl<'de> Deserialize<'de> for Emoji {
     }
 }
 
-/// The name of an emoji of a session's own: 2 to 32 of the characters `a` to `z`, `0` to `9`, `_`, `+` and `-`.
+/// The name of a custom emoji of a session: 2 to 32 of the characters `a` to `z`, `0` to `9`, `_`, `+` and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EmojiName(String);
@@ -122,12 +122,12 @@ impl FromStr for EmojiName {
     }
 }
 
-/// An emoji of a session's own.
+/// A custom emoji of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionEmoji {
-    /// The name by which users react with it.
+    /// The name, with which users react.
     pub name: EmojiName,
-    /// Where clients find its picture: an address that begins with `https://`. The server does not look there.
+    /// The address of the picture, which begins with `https://`. The server does not fetch the picture.
     pub url: Option<String>,
 }
 
@@ -136,9 +136,9 @@ pub struct SessionEmoji {
 pub struct Reaction {
     /// The emoji.
     pub emoji: Emoji,
-    /// How many users reacted with it.
+    /// The number of users who reacted with the emoji.
     pub count: u64,
-    /// Whether the reader is one of them.
+    /// Whether the reader reacted with the emoji.
     pub mine: bool,
 }
 

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Message, ParticipantRole, Preferences, Seq, SessionId};
 
-/// The number of messages of a session that a user has not read. Messages that the user sent as `user` are not among them; messages that
-/// were deleted are.
+/// The number of messages of a session that a user has not read. Messages that the user sent as `user` do not count; deleted messages
+/// count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unread {
-    /// The number of messages. Where it is not exact, it is an upper bound.
+    /// The number of messages. An inexact number is an upper bound.
     pub count: u64,
     /// Whether `count` is exact: the read marker is among the last 100 events of the session. A client shows a count that is not exact as,
     /// for instance, `99+`.
@@ -23,7 +23,7 @@ pub struct Unread {
 pub struct ReadState {
     /// The session.
     pub session_id: SessionId,
-    /// The position up to which the user has read. A page of messages `after` it begins with the first unread message.
+    /// The position up to which the user has read. A page of messages `after` this position begins with the first unread message.
     pub read_upto: Seq,
     /// The messages that are unread.
     pub unread: Unread,
@@ -33,7 +33,7 @@ pub struct ReadState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UnreadMentions {
-    /// The number of messages among the user's 100 newest mentions. Where it is not exact, it is a lower bound.
+    /// The number of messages among the user's 100 newest mentions. An inexact number is a lower bound.
     pub count: u64,
     /// Whether `count` is exact: the user has no unread message in the session, or at most 99 mentions in all sessions.
     pub is_exact: bool,
@@ -49,7 +49,7 @@ impl UnreadMentions {
 pub struct Stay {
     /// The user's role.
     pub role: ParticipantRole,
-    /// When the user came, the last time.
+    /// The time of the user's last join.
     pub joined_at: DateTime<Utc>,
 }
 
@@ -74,7 +74,7 @@ pub struct Overview {
 pub struct AllRead {
     /// The number of sessions whose marker moved.
     pub marked: u64,
-    /// The last session that was looked at, after which the next call continues; `null` where there was none.
+    /// The last processed session, after which the next call continues; `null` without a session.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     pub last: Option<SessionId>,
     /// Whether no session is left.

@@ -1,10 +1,10 @@
-//! Receipts: how far the messages of a session came to a user.
+//! Receipts of deliveries and reads.
 
 use serde::{Deserialize, Serialize};
 
 use super::{MessageId, ParticipantId, Profile, Seq, SessionId};
 
-/// What a receipt says of a user.
+/// The kind of a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -29,8 +29,7 @@ pub struct DeliveryState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UserSettings {
-    /// Whether others see the user's receipts. A user who switches this off sees of others whether messages were delivered, and not whether
-    /// they were read.
+    /// Whether others see the user's receipts. A user without receipts sees the deliveries of messages to others, but no reads.
     pub receipts: bool,
 }
 
@@ -40,7 +39,7 @@ impl Default for UserSettings {
     }
 }
 
-/// The receipt of a participant for a message, as a reader sees it. What the reader may not see is `false`.
+/// The receipt of a participant for a message, as a reader sees it. A value that the reader may not see is `false`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MessageReceipt {
     /// The stay of the participant.
@@ -48,7 +47,7 @@ pub struct MessageReceipt {
     /// The participant.
     pub user: Profile,
     /// Whether the message is addressed to the participant: the participant is not its author, and was in the session when it was sent.
-    /// There is no receipt of anybody else.
+    /// Only addressees have receipts.
     pub is_addressee: bool,
     /// Whether a device of the participant has received the message.
     pub delivered: bool,
@@ -56,33 +55,33 @@ pub struct MessageReceipt {
     pub read: bool,
 }
 
-/// How far a message came.
+/// The delivery status of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DeliveryStatus {
-    /// The session has it.
+    /// The session has the message.
     Sent,
-    /// A device of an addressee has received it.
+    /// A device of an addressee has received the message.
     Delivered,
-    /// An addressee has read it.
+    /// An addressee has read the message.
     Read,
 }
 
-/// How far a message came, and to how many, as a reader sees it.
+/// The delivery status of a message and its numbers of addressees, as a reader sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MessageDelivery {
     /// The message.
     pub message_id: MessageId,
-    /// The furthest that it came.
+    /// The furthest status of an addressee.
     pub status: DeliveryStatus,
-    /// The number of addressees: the participants that have been in the session since the message was sent, without its author.
+    /// The number of addressees: the participants that have been in the session since the message was sent, without the author.
     pub addressees: u64,
-    /// The number of addressees to whom it was delivered. An addressee who has read the message counts, too.
+    /// The number of addressees with a delivery. An addressee who has read the message counts, too.
     pub delivered: u64,
-    /// The number of addressees who have read it.
+    /// The number of addressees who have read the message.
     pub read: u64,
-    /// Whether all participants were counted. In a session with more than 500 participants, only the first 500 are.
+    /// Whether all participants were counted. In a session with more than 500 participants, only the first 500 participants count.
     pub is_exact: bool,
 }

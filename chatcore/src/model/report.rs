@@ -1,4 +1,4 @@
-//! Reports: what participants say of messages and users to those who moderate.
+//! Reports of messages and users to moderators.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -47,9 +47,9 @@ impl ReportReason {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ReportState {
-    /// No moderator works on it.
+    /// No moderator works on the report.
     Open,
-    /// A moderator works on it.
+    /// A moderator works on the report.
     InReview,
     /// The report was right, and a moderator acted on it. A closed state.
     Resolved,
@@ -93,11 +93,11 @@ pub struct FiledReport {
     pub user_id: UserId,
     /// The reported message; `None` where the user is reported.
     pub message_id: Option<MessageId>,
-    /// Why.
+    /// The reason.
     pub reason: ReportReason,
-    /// More about it, in the words of the reporter.
+    /// The explanation of the reporter.
     pub text: Option<String>,
-    /// When it was made.
+    /// The time of the report.
     pub created_at: DateTime<Utc>,
 }
 
@@ -108,7 +108,7 @@ pub struct Report {
     pub id: ReportId,
     /// The session.
     pub session_id: SessionId,
-    /// The user who made it.
+    /// The user who made the report.
     pub reporter: Profile,
     /// The reported user: the sender where a message is reported.
     pub user: Profile,
@@ -116,15 +116,16 @@ pub struct Report {
     pub message_id: Option<MessageId>,
     /// The reported message as it is now. A deleted message has no content.
     pub message: Option<Message>,
-    /// Why.
+    /// The reason.
     pub reason: ReportReason,
-    /// More about it, in the words of the reporter.
+    /// The explanation of the reporter.
     pub text: Option<String>,
-    /// How far the work on it is.
+    /// The state of the work on the report.
     pub state: ReportState,
-    /// The number of times that the state was set, with the first time. A change can name it, and fails where another moderator was faster.
+    /// The number of times that the state was set, including the first time. A change can name the expected revision, and then fails after
+    /// a lost race.
     pub revision: u64,
-    /// When it was made.
+    /// The time of the report.
     pub created_at: DateTime<Utc>,
     /// The last change of the state; `None` before the first one.
     pub handling: Option<Handling>,
@@ -137,6 +138,6 @@ pub struct Handling {
     pub by: Profile,
     /// The moderator's note.
     pub note: Option<String>,
-    /// When.
+    /// The time of the change.
     pub at: DateTime<Utc>,
 }

@@ -1,17 +1,17 @@
-//! What a session's managers decide against a user: bans and mutes.
+//! Bans and mutes in a session.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Profile, UserId};
 
-/// How long a ban or a mute holds.
+/// The duration of a ban or a mute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Term {
-    /// Until somebody lifts it.
+    /// The sanction holds until a user lifts the sanction.
     Endless,
-    /// Until this time, if nobody lifts it before.
+    /// The sanction holds until this time, or until a user lifts the sanction.
     Until(DateTime<Utc>),
 }
 
@@ -22,7 +22,7 @@ impl From<Option<DateTime<Utc>>> for Term {
 }
 
 impl Term {
-    /// The end, where there is one.
+    /// The end; `None` for no end.
     #[must_use]
     pub const fn end(self) -> Option<DateTime<Utc>> {
         match self {
@@ -35,21 +35,21 @@ impl Term {
 /// A ban or a mute of a user in one session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sanction {
-    /// The user who decided it.
+    /// The user who decided the sanction.
     #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub by: UserId,
-    /// Why, in the words of that user.
+    /// The reason, in the words of that user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// When it was decided.
+    /// The time of the decision.
     pub at: DateTime<Utc>,
-    /// When it ends; `None` for never.
+    /// The end; `None` for no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,
 }
 
 impl Sanction {
-    /// How long it holds; `None` where it is over at this time.
+    /// The duration; `None` for a sanction that is over at this time.
     #[must_use]
     pub fn term_at(&self, now: DateTime<Utc>) -> Option<Term> {
         match self.until {
@@ -60,17 +60,17 @@ impl Sanction {
     }
 }
 
-/// A ban from a session, as those who manage the session see it.
+/// A ban from a session, for users who manage the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionBan {
     /// The banned user.
     pub user: Profile,
     /// The user who banned.
     pub banned_by: Profile,
-    /// Why, in the words of that user.
+    /// The reason, in the words of that user.
     pub reason: Option<String>,
     /// When the ban began.
     pub banned_at: DateTime<Utc>,
-    /// When it ends; `None` for never.
+    /// The end; `None` for no end.
     pub until: Option<DateTime<Utc>>,
 }

@@ -1,4 +1,4 @@
-//! Searches: words in texts, and places in a list that is sorted by what it shows.
+//! Searches: words in texts, and places in a sorted list.
 
 use std::{cmp::Reverse, fmt, str::FromStr};
 
@@ -35,28 +35,28 @@ impl Words {
 /// Characters of a folded title by which a list is sorted.
 const SORTED_CHARS: usize = 64;
 
-/// A place in the public list in one of its orders. Clients take it as it is.
+/// A place in the public list, for one order of the list. Opaque to clients.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PublicCursor {
-    /// A session where the newest is the first one.
+    /// A session in the order of creation, the newest session first.
     Newest(SessionId),
-    /// A session where the titles are in alphabetical order.
+    /// A session in the alphabetical order of the titles.
     Title {
         /// The folded title, of which the first 64 characters count.
         title: String,
         /// The session.
         session: SessionId,
     },
-    /// A session where the one with the most participants is the first one.
+    /// A session in the order of participants, the session with the most participants first.
     Participants {
-        /// The number of its participants.
+        /// The number of participants of the session.
         number: u32,
         /// The session.
         session: SessionId,
     },
-    /// A session where the one with the latest event is the first one.
+    /// A session in the order of activity, the session with the latest event first.
     Activity {
-        /// The time of its last event, in microseconds since the Unix epoch.
+        /// The time of the last event of the session, in microseconds since the Unix epoch.
         at: u64,
         /// The session.
         session: SessionId,

@@ -10,7 +10,7 @@ use super::{
     SessionId, Stay, UnreadMentions, UserId,
 };
 
-/// Who may come into a session.
+/// The type of a session, which decides the access of users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -18,11 +18,12 @@ pub enum SessionType {
     /// Only the owner is in it.
     #[default]
     Private,
-    /// Anyone may join; it is in the public list.
+    /// Every user may join. The public list has the session.
     Public,
-    /// Only who was invited is in it; others cannot know that it exists.
+    /// Only invited users are in the session. The session is hidden from other users.
     InviteOnly,
-    /// Two users, both members. It is found by its users; its owner is the user who started it, with no more rights than the other one.
+    /// Two users, both members. The chat finds the session by its two users. The owner is the user who started the session, and has no
+    /// additional rights.
     Direct,
 }
 
@@ -56,7 +57,7 @@ pub enum HistoryVisibility {
     /// All of it.
     #[default]
     All,
-    /// The messages and events from the event on that brought the participant in, the last time. The user who made the session sees all.
+    /// The messages and events from the participant's last join on. The user who created the session sees all.
     SinceJoining,
 }
 
@@ -74,61 +75,62 @@ impl HistoryVisibility {
     }
 }
 
-/// A session as it is stored: what decides and what is shown, without what is counted from the log.
+/// The stored part of a session, without the counts from the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Its id.
+    /// The id.
     pub id: SessionId,
-    /// What it is called.
+    /// The title.
     pub title: String,
-    /// What it is about.
+    /// The description.
     pub description: Option<String>,
-    /// Who may come in.
+    /// The type.
     pub session_type: SessionType,
-    /// How many active participants it may have, the owner included.
+    /// The maximum number of active participants, including the owner.
     pub max_participants: u32,
-    /// How many active participants it has, the owner included.
+    /// The number of active participants, including the owner.
     pub participant_count: u32,
-    /// Who owns it.
+    /// The owner.
     pub owner: UserId,
-    /// `false` once it was deleted.
+    /// `false` after the deletion of the session.
     pub is_active: bool,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
-    /// When its settings last changed.
+    /// The time of the last change of the settings.
     pub updated_at: DateTime<Utc>,
-    /// What few sessions have.
+    /// The optional settings.
     pub settings: SessionSettings,
-    /// When it was archived; `None` where it is not.
+    /// The time of archiving; `None` for a session that is not archived.
     pub archived_at: Option<DateTime<Utc>>,
-    /// Its deletion by its owner, who may restore it for a while; `None` where it is not deleted, or somebody else deleted it.
+    /// The deletion by the owner, who may restore the session for a while; `None` for a session that is not deleted, or that another user
+    /// deleted.
     pub deletion: Option<SessionDeletion>,
-    /// What a process must understand to decide about this session: a process that understands less answers that the session is
-    /// unavailable. 0 for what each version understands.
+    /// The format version that a process must support to decide about this session: a process without support answers that the session is
+    /// unavailable. 0 for the format that each version supports.
     pub needs: u32,
 }
 
 impl Session {
-    /// The highest [`needs`](Self::needs) that this version understands.
+    /// The highest [`needs`](Self::needs) that this version supports.
     pub const UNDERSTOOD: u32 = 1;
 
-    /// What a direct session needs: a process that keeps users apart who blocked each other.
+    /// The [`needs`](Self::needs) of a direct session: a process that enforces blocks between users.
     pub const NEEDS_BLOCKS: u32 = 1;
 
     /// The [`needs`](Self::needs) of a session with bans or mutes.
     pub const NEEDS_SANCTIONS: u32 = 1;
 
-    /// The [`needs`](Self::needs) of a session with metadata of participants: a process that does not know them drops them where it writes
-    /// a participant's record.
+    /// The [`needs`](Self::needs) of a session with metadata of participants: a process without support drops the metadata on a write of a
+    /// participant's record.
     pub const NEEDS_METADATA: u32 = 1;
 
-    /// The [`needs`](Self::needs) of a session that was archived once.
+    /// The [`needs`](Self::needs) of a session that was ever archived.
     pub const NEEDS_ARCHIVE: u32 = 1;
 
-    /// The [`needs`](Self::needs) of a session with settings that decide what a user may do or sees, or how long messages are kept.
+    /// The [`needs`](Self::needs) of a session with settings for permissions, for visibility, or for the lifetime of messages.
     pub const NEEDS_SETTINGS: u32 = 1;
 
-    /// Whether users who are not in it may join it now: it is public, not deleted, not archived, and not full. The public list has
+    /// Whether other users may join the session now: the session is public, not deleted, not archived, and not full. The public list has
     /// these sessions.
     #[must_use]
     pub fn is_joinable(&self) -> bool {
@@ -145,25 +147,25 @@ pub struct SessionDeletion {
     /// The owner.
     #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub by: UserId,
-    /// When.
+    /// The time of the deletion.
     pub at: DateTime<Utc>,
 }
 
-/// The settings that a session is made without.
+/// The optional settings of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionSettings {
-    /// How many seconds lie between two messages of one sender at the least; 0 for slow mode that is off. Those who may change the setting
-    /// need not wait.
+    /// The minimum number of seconds between two messages of one sender; 0 for disabled slow mode. Users who may change the setting need
+    /// not wait.
     pub slow_mode_seconds: u32,
-    /// How many seconds a message is kept after it was sent; `None` for ever.
+    /// The lifetime of a message in seconds; `None` for no limit.
     pub message_lifetime: Option<u32>,
-    /// Which part of the history participants see. It counts for every participant, whatever the role.
+    /// The part of the history that participants see. The setting applies to every participant, whatever the role.
     pub history_visibility: HistoryVisibility,
-    /// Words under which the session is found.
+    /// The tags: words by which a search finds the session.
     pub tags: Vec<String>,
-    /// The address of a picture, or another reference to one that clients understand.
+    /// The address of a picture, or another reference to a picture that clients understand.
     pub avatar_url: Option<String>,
-    /// Data of the host's or the client's own.
+    /// Custom data of the host or the client.
     pub metadata: Option<Metadata>,
     /// Whether the users of the session see each other's receipts.
     pub receipts: bool,
@@ -184,7 +186,7 @@ impl Default for SessionSettings {
 }
 
 impl SessionSettings {
-    /// What a process must understand of them to decide about the session.
+    /// The [`needs`](Session::needs) of a session with these settings.
     #[must_use]
     pub const fn needs(&self) -> u32 {
         let Self {
@@ -201,35 +203,35 @@ impl SessionSettings {
     }
 }
 
-/// A session as a list shows it.
+/// A session in a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionSummary {
     /// The session.
     pub session: Session,
     /// The owner's profile.
     pub owner: Profile,
-    /// How many messages were ever sent to it.
+    /// The number of messages ever sent to the session.
     pub message_count: u64,
-    /// The last position of its log.
+    /// The last position of the session's log.
     pub seq: super::Seq,
-    /// The last position of its log, with its epoch: subscribe after it and nothing is missed.
+    /// The last position of the session's log, with its epoch: a subscription after this cursor misses no event.
     pub cursor: super::Cursor,
-    /// What the caller's own lists show of it; `None` elsewhere, and where the caller may not view it.
+    /// The additional values in the caller's own lists; `None` elsewhere, and where the caller may not view the session.
     pub overview: Option<Box<Overview>>,
 }
 
-/// A session with what a client shows first: the newest messages and the first participants.
+/// A session with the newest messages and the first participants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionDetails {
     /// The session with its counts.
     pub summary: SessionSummary,
-    /// The first active participants in the order in which they came, at most a page.
+    /// The first active participants in the order of joining, at most a page.
     pub participants: Vec<Participant>,
-    /// The newest messages, oldest of them first, at most a page.
+    /// The newest messages, oldest first, at most a page.
     pub messages: Vec<Message>,
-    /// The position of the log at which all of this held: subscribe after it and nothing is missed.
+    /// The position of the log at the time of the read: a subscription after this position misses no event.
     pub seq: super::Seq,
-    /// How many of its messages the caller does not see, because they were sent before the caller came in.
+    /// The number of messages that the caller does not see, because the messages are older than the caller's join.
     pub unseen_messages: u64,
     /// How far the caller has read.
     pub reading: ReadState,
@@ -242,7 +244,7 @@ pub struct SessionDetails {
 }
 
 impl SessionDetails {
-    /// Its participants as the page that they are.
+    /// The participants as a page.
     #[must_use]
     pub fn first_participants(&self) -> ListPage<Participant, ParticipantId> {
         let has_next = u64::from(self.summary.session.participant_count) > self.participants.len() as u64;
@@ -250,7 +252,7 @@ impl SessionDetails {
         ListPage { entries: self.participants.clone(), next: last.map(|participant| participant.id) }
     }
 
-    /// Its messages as the page that they are.
+    /// The messages as a page.
     #[must_use]
     pub fn newest(&self) -> MessagePage {
         let first = self.messages.first();

@@ -1,4 +1,4 @@
-//! A signal: worth telling and not worth keeping.
+//! A signal: a transient notification to readers, which is not stored.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,20 +8,20 @@ use super::{
     UserId,
 };
 
-/// Something told to whoever listens at the moment; it is not in the log, has no number and is never replayed.
+/// A transient notification to the connected readers. A signal is not in the log, has no position, and has no replay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "signal", rename_all = "snake_case")]
 pub enum Signal {
     /// A user started or stopped typing.
     Typing {
-        /// Where.
+        /// The session.
         session_id: SessionId,
-        /// Who.
+        /// The user.
         #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
         /// `true` for started.
         is_typing: bool,
-        /// When the typing ends where nothing more is heard of it; `None` for stopped. So a client that crashed types no longer.
+        /// The end of the typing without a further signal; `None` for stopped. The end also covers a client that crashed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<DateTime<Utc>>,
     },
@@ -35,7 +35,7 @@ pub enum Signal {
         /// The presence as others see it.
         state: PresenceState,
     },
-    /// A user's read marker moved. Only the user's own devices are told.
+    /// A user's read marker moved. Only the user's own devices receive the signal.
     ReadMarker {
         /// The user.
         #[serde(deserialize_with = "UserId::deserialize_stored")]
@@ -43,7 +43,7 @@ pub enum Signal {
         /// How far the user has read now.
         state: ReadState,
     },
-    /// A user's settings for the session changed. Only the user's own devices are told.
+    /// A user's settings for the session changed. Only the user's own devices receive the signal.
     Preferences {
         /// The user.
         #[serde(deserialize_with = "UserId::deserialize_stored")]
@@ -53,32 +53,33 @@ pub enum Signal {
         /// The settings now.
         preferences: Preferences,
     },
-    /// A user began or ceased to follow a thread, or the user's marker in the thread moved. Only the user's own devices are told.
+    /// A user began or ceased to follow a thread, or the user's marker in the thread moved. Only the user's own devices receive the signal.
     Thread {
         /// The user.
         #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
-        /// How it is now.
+        /// The current state.
         state: ThreadState,
     },
-    /// A user's request to join a session was declined. All connections of the user are told, and nobody else: it does not tell who declined.
+    /// A user's request to join a session was declined. Only the connections of the user receive the signal, which does not name the user
+    /// who declined.
     JoinRequestDeclined {
-        /// The user who asked.
+        /// The user of the request.
         #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
         /// The session.
         session_id: SessionId,
     },
-    /// The messages of a session came further to a user.
+    /// A user received or read further messages of a session.
     Receipt {
         /// The session.
         session_id: SessionId,
         /// The user.
         #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
-        /// Whether a device of the user has received them, or the user has read them.
+        /// Whether a device of the user has received the messages, or the user has read the messages.
         kind: ReceiptKind,
-        /// The position up to which that holds.
+        /// The position up to which the receipt holds.
         seq: Seq,
     },
     /// A streamed message has grown by a part.
@@ -87,15 +88,15 @@ pub enum Signal {
         session_id: SessionId,
         /// The position of the message.
         message: Seq,
-        /// Its author.
+        /// The author.
         #[serde(deserialize_with = "UserId::deserialize_stored")]
         user_id: UserId,
-        /// Where the part begins in the text, in characters (Unicode scalar values).
+        /// The offset of the part in the text, in characters (Unicode scalar values).
         offset: u64,
         /// The part.
         text: String,
     },
-    /// A report was made, or its state changed. Only users that see the session's reports get it, and never the reported user.
+    /// A report was made, or its state changed. Only users who see the session's reports receive the signal, and never the reported user.
     Report {
         /// The session.
         session_id: SessionId,
@@ -114,12 +115,12 @@ pub enum Signal {
 pub struct ShownPart {
     /// The message.
     pub message: MessageId,
-    /// Where the part ends in the text, in characters.
+    /// The end of the part in the text, in characters.
     pub end: u64,
 }
 
 impl Signal {
-    /// The session that it is about.
+    /// The session of the signal.
     #[must_use]
     pub const fn session_id(&self) -> SessionId {
         match self {
@@ -135,7 +136,7 @@ impl Signal {
         }
     }
 
-    /// The user about whom it tells.
+    /// The user of the signal.
     #[must_use]
     pub const fn user_id(&self) -> &UserId {
         match self {
@@ -151,7 +152,7 @@ impl Signal {
         }
     }
 
-    /// The part of a message that it shows.
+    /// The part of a message in the signal.
     #[must_use]
     pub fn shown_part(&self) -> Option<ShownPart> {
         match self {
@@ -184,7 +185,7 @@ impl Signal {
         }
     }
 
-    /// Whether a reader of the session is told. Which readers see a receipt depends on more than the signal.
+    /// Whether a reader of the session receives the signal. For a receipt, further conditions decide.
     #[must_use]
     pub fn is_for(&self, reader: &UserId) -> bool {
         match self.audience().readers {
@@ -194,25 +195,26 @@ impl Signal {
         }
     }
 
-    /// Whether all connections of its user are told, whichever sessions they follow, and no reader of its session.
+    /// Whether all connections of the signal's user receive the signal, whichever sessions the connections follow, and no reader of the
+    /// session.
     #[must_use]
     pub const fn is_for_connections(&self) -> bool {
         matches!(self.audience().readers, Readers::Connections)
     }
 
-    /// Whether only readers are told that asked for presence.
+    /// Whether only readers that asked for presence receive the signal.
     #[must_use]
     pub const fn is_presence(&self) -> bool {
         self.audience().is_presence
     }
 
-    /// Whether a reader is not told who has blocked the user, or whom the user has blocked.
+    /// Whether a block between the reader and the user stops the signal.
     #[must_use]
     pub const fn stops_at_blocks(&self) -> bool {
         self.audience().stops_at_blocks
     }
 
-    /// Whether only readers are told that see the session's reports.
+    /// Whether only readers that see the session's reports receive the signal.
     #[must_use]
     pub const fn is_of_reports(&self) -> bool {
         self.audience().is_of_reports

@@ -5,31 +5,30 @@ use serde::{Deserialize, Serialize};
 
 use super::{LoginId, UserId};
 
-/// What takes a user's access away, apart from any session. The standing of a user of whom nothing special is known is the
-/// default.
+/// The restrictions on a user's access to the whole system. The default is the standing of a user without restrictions.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct UserStanding {
-    /// The ban of the account, also one whose time is over and of which the user was not seen since.
+    /// The ban of the account, also an expired ban of a user who was not seen since the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<Ban>,
-    /// When the account was deleted.
+    /// The time of the deletion of the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<DateTime<Utc>>,
-    /// Tokens of logins that began before this time are refused, but for those of `kept_login`. Where a token does not say when its
-    /// login began, its time of issue counts.
+    /// The chat refuses tokens of logins that began before this time, except tokens of `kept_login`. For a token without the time of its
+    /// login, the time of issue counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_before: Option<DateTime<Utc>>,
     /// The login that neither `revoked_before` nor `ended_upto` concerns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_login: Option<LoginId>,
-    /// This login and all that began before it have ended, but for `kept_login`. Only an id that says when its login began stands here,
-    /// and only such ids are compared with it: they sort by that time.
+    /// This login and all earlier logins have ended, except `kept_login`. Only ids with the time of the login are stored and compared here:
+    /// these ids sort by that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_upto: Option<LoginId>,
     /// Logins that ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended_logins: Vec<EndedLogin>,
-    /// How often the user has blocked or unblocked somebody. Processes with streams of the user then read the blocks again.
+    /// The number of blocks and unblocks by the user. After a change, processes with streams of the user read the blocks again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub blocks_changed: u64,
     /// Whether the user is a bot. A user is a bot from the beginning, or never.
@@ -42,17 +41,17 @@ const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// A ban of an account: the user is refused everywhere, and out of every session.
+/// A ban of an account: the chat refuses all calls of the user, and removes the user from every session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ban {
-    /// Why, in words for the banned user.
+    /// The reason, for the banned user.
     pub reason: String,
     /// The user who banned.
     #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub by: UserId,
-    /// When.
+    /// The time of the ban.
     pub at: DateTime<Utc>,
-    /// When it is over; `None` for never.
+    /// The end; `None` for no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,
 }
@@ -62,7 +61,7 @@ pub struct Ban {
 pub struct EndedLogin {
     /// The login.
     pub login: LoginId,
-    /// When the last of its tokens expires: from then on nothing needs to be remembered of the login.
+    /// The expiry of the last token of the login: after that time the record of the login is not needed.
     pub lives_until: DateTime<Utc>,
 }
 
@@ -73,7 +72,7 @@ impl UserStanding {
         self.ban.as_ref().filter(|ban| ban.until.is_none_or(|until| until > now))
     }
 
-    /// Whether a token of this login that was issued at this time counts. A ban is another matter.
+    /// Whether a token of this login that was issued at this time is valid, apart from a ban.
     #[must_use]
     pub fn lets_in(&self, login: Option<LoginId>, issued_at: DateTime<Utc>) -> bool {
         let is_after = |end: DateTime<Utc>| issued_at >= end;
@@ -97,7 +96,7 @@ impl UserStanding {
         })
     }
 
-    /// Whether the user may come into a session at this time.
+    /// Whether the user may join a session at this time.
     #[must_use]
     pub fn may_enter(&self, now: DateTime<Utc>) -> bool {
         self.deleted_at.is_none() && self.banned_at(now).is_none()

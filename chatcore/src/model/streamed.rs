@@ -4,19 +4,19 @@ use serde::{Deserialize, Serialize};
 
 use super::MessageId;
 
-/// How far the writing of a streamed message has come.
+/// The progress of a streamed message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum StreamState {
-    /// Parts may follow. The text is what there is so far.
+    /// Parts may follow. The message has the text so far.
     Streaming,
-    /// The author finished it.
+    /// The author finished the message.
     Complete,
-    /// It ended before it was complete. The text is what there was.
+    /// The message ended before the message was complete. The message keeps the text so far.
     Failed {
-        /// Why.
+        /// The reason.
         reason: StreamFailure,
-        /// What its author, or the host's policy, says of it.
+        /// The explanation of the failure by the author or the host's policy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
     },
@@ -27,22 +27,22 @@ pub enum StreamState {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum StreamFailure {
-    /// Its author ended it.
+    /// The author ended the message.
     Aborted,
-    /// No part came for [`streamed_idle`](crate::Limits::streamed_idle): the author is gone.
+    /// No part came for [`streamed_idle`](crate::Limits::streamed_idle).
     TimedOut,
-    /// It was written for longer than [`streamed_time`](crate::Limits::streamed_time).
+    /// The author wrote for longer than [`streamed_time`](crate::Limits::streamed_time).
     TimeLimit,
-    /// The host's [`MessagePolicy`](crate::chat::MessagePolicy) does not allow its text, which was taken away.
+    /// The host's [`MessagePolicy`](crate::chat::MessagePolicy) refused the text, and the server removed the text.
     Refused,
 }
 
-/// Where the text of a streamed message ends after a part was taken.
+/// The length of the text of a streamed message after a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Appended"))]
 pub struct Appended {
     /// The message.
     pub message_id: MessageId,
-    /// How many characters (Unicode scalar values) the text has now: the offset of the next part.
+    /// The length of the text in characters (Unicode scalar values): the offset of the next part.
     pub length: u64,
 }

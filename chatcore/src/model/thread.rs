@@ -1,4 +1,4 @@
-//! Replies and the threads that they make.
+//! Replies and threads.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use super::{Message, MessageId, Seq, SessionId, Unread};
 /// The place of a reply. A reply to a reply belongs to the same thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reply {
-    /// The position of the message that it answers.
+    /// The position of the message that the reply answers.
     pub to: Seq,
     /// The position of the message that began the thread.
     pub root: Seq,
@@ -19,9 +19,9 @@ pub struct Reply {
 pub struct ThreadSummary {
     /// The number of replies in the thread that the message began.
     pub replies: u64,
-    /// The last one of them; `None` where there is none.
+    /// The last reply; `None` without replies.
     pub last: Option<LastReply>,
-    /// Whether the reader follows the thread. Lists of threads and the thread itself say so; other use cases have `None`.
+    /// Whether the reader follows the thread. Only lists of threads and the thread itself have this value; `None` elsewhere.
     pub is_followed: Option<bool>,
 }
 
@@ -30,7 +30,7 @@ pub struct ThreadSummary {
 pub struct LastReply {
     /// The reply.
     pub id: MessageId,
-    /// When it was sent, by the clock of the process that sent it.
+    /// The time at which the reply was sent, by the clock of the sending process.
     pub at: DateTime<Utc>,
 }
 

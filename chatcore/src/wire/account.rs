@@ -69,18 +69,18 @@ impl schemars::JsonSchema for Secret {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Register {
-    /// 3 to 32 characters by default: letters and digits, and between them `_`, `-` and `.`. It is unique, also among names that look
+    /// 3 to 32 characters by default: letters and digits, and between them `_`, `-` and `.`. Must be unique, also among names that look
     /// alike.
     username: String,
-    /// It is unique.
+    /// The e-mail address, which must be unique.
     email: String,
     /// 8 to 256 characters by default, and hard to guess.
     password: Secret,
-    /// The name to show: 1 to 100 characters by default. The user name where it is not given.
+    /// The name to show: 1 to 100 characters by default; the user name where not given.
     display_name: Option<String>,
     /// A public key for encrypted messages: at most 8,192 characters by default. The server stores it and does not read it.
     public_key: Option<String>,
-    /// The name of the device, for the list of logins: the first 100 characters. The header `User-Agent` where it is not given.
+    /// The name of the device, for the list of logins: the first 100 characters; the header `User-Agent` where not given.
     device: Option<String>,
 }
 
@@ -103,7 +103,7 @@ pub struct LogIn {
     #[serde(alias = "username_or_email")]
     username: String,
     password: Secret,
-    /// The name of the device, for the list of logins: the first 100 characters. The header `User-Agent` where it is not given.
+    /// The name of the device, for the list of logins: the first 100 characters; the header `User-Agent` where not given.
     device: Option<String>,
 }
 
@@ -131,7 +131,7 @@ pub struct Refresh {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
-    /// The password of now. A wrong one counts as a guess.
+    /// The current password. A wrong password counts as a guess.
     pub old_password: Secret,
     /// 8 to 256 characters by default, and hard to guess.
     pub new_password: Secret,
@@ -142,9 +142,9 @@ pub struct ChangePassword {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChangeEmail {
-    /// The password of now. A wrong one counts as a guess.
+    /// The current password. A wrong password counts as a guess.
     pub password: Secret,
-    /// The new address. It is unique.
+    /// The new address. Must be unique.
     pub email: String,
 }
 
@@ -182,11 +182,11 @@ pub struct ResetPassword {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DeleteAccount {
-    /// The password of now. A wrong one counts as a guess.
+    /// The current password. A wrong password counts as a guess.
     pub password: Secret,
 }
 
-/// New values of the caller's profile; what is left out stays.
+/// New values of the caller's profile. An omitted field does not change.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -235,7 +235,7 @@ struct AccountView<'a> {
     public_key: Option<&'a str>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
-    /// A refresh is no login.
+    /// The time of the last login. A refresh is not a login.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     last_login: Option<DateTime<Utc>>,
 }
@@ -260,7 +260,7 @@ impl<'a> From<&'a Account> for AccountView<'a> {
     }
 }
 
-/// A user as every other user may see them.
+/// The public profile of a user.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "User"))]
 struct UserView<'a> {
@@ -295,13 +295,13 @@ impl<'a> From<&'a User> for UserView<'a> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Tokens"))]
 struct TokensView<'a> {
-    /// For the header `Authorization: Bearer`.
+    /// The access token for the header `Authorization: Bearer`.
     access_token: &'a str,
     /// Always `Bearer`.
     token_type: &'static str,
     /// Seconds until the access token expires.
     expires_in: u64,
-    /// It can be used once.
+    /// The refresh token, which is valid for one use.
     refresh_token: &'a str,
     refresh_expires_at: DateTime<Utc>,
 }
@@ -325,13 +325,13 @@ impl<'a> From<&'a Tokens> for TokensView<'a> {
 struct LoggedInView<'a> {
     user: &'a Account,
     login_id: LoginId,
-    /// For the header `Authorization: Bearer`.
+    /// The access token for the header `Authorization: Bearer`.
     access_token: &'a str,
     /// Always `Bearer`.
     token_type: &'static str,
     /// Seconds until the access token expires.
     expires_in: u64,
-    /// It can be used once.
+    /// The refresh token, which is valid for one use.
     refresh_token: &'a str,
     refresh_expires_at: DateTime<Utc>,
 }
@@ -359,15 +359,15 @@ struct LoginView<'a> {
     id: LoginId,
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     device: Option<&'a str>,
-    /// The network address from which it was used last: of IPv6, the first 64 bits.
+    /// The network address of the last use; for IPv6, the first 64 bits.
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("nullable" = true)))]
     address: Option<IpAddr>,
     created_at: DateTime<Utc>,
-    /// The login, or the last refresh.
+    /// The time of the login or of the last refresh.
     last_used_at: DateTime<Utc>,
-    /// When it ends unless it is used.
+    /// The time at which an unused login ends.
     expires_at: DateTime<Utc>,
-    /// Whether the caller's token belongs to it.
+    /// Whether the caller's token belongs to this login.
     is_current: bool,
 }
 

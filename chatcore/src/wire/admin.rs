@@ -19,9 +19,9 @@ use crate::{
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BanUser {
-    /// Why, in words for the banned user: 1 to 500 characters by default.
+    /// The reason, for the banned user: 1 to 500 characters by default.
     reason: String,
-    /// When the ban ends; never where it is not given.
+    /// When the ban ends; never where not given.
     until: Option<DateTime<Utc>>,
 }
 
@@ -41,16 +41,16 @@ impl BanUser {
 pub struct SetRole {
     /// `ADMIN` grants the role of administrators, `USER` revokes it.
     pub role: SystemRole,
-    /// Why, for the audit log: 1 to 500 characters by default.
+    /// The reason, for the audit log: 1 to 500 characters by default.
     pub reason: Option<String>,
 }
 
-/// Why an administrator does something.
+/// The reason for an action of an administrator.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
-    /// Why, for the audit log: 1 to 500 characters by default.
+    /// The reason, for the audit log: 1 to 500 characters by default.
     pub reason: Option<String>,
 }
 
@@ -61,11 +61,11 @@ pub struct Reason {
 pub struct BroadcastNotice {
     /// The text: 1 to 500 characters by default.
     pub text: String,
-    /// Why, for the audit log: 1 to 500 characters by default.
+    /// The reason, for the audit log: 1 to 500 characters by default.
     pub reason: Option<String>,
 }
 
-/// The frame of a notice. It has no position.
+/// The frame of a notice, without a position.
 #[derive(Debug, Serialize)]
 pub struct NoticeFrame<'a> {
     event: &'static str,
@@ -90,12 +90,12 @@ struct BanView<'a> {
     reason: &'a str,
     banned_by: &'a UserId,
     banned_at: DateTime<Utc>,
-    /// When it ends; null for never.
+    /// The end of the ban; null for no end.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     until: Option<DateTime<Utc>>,
 }
 
-/// A user as an administrator sees them.
+/// The administrators' view of a user.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ManagedUser"))]
 struct UserView<'a> {
@@ -106,7 +106,7 @@ struct UserView<'a> {
     email: Option<&'a str>,
     is_bot: bool,
     status: UserStatus,
-    /// The role that administrators granted. A role that tokens of another party give is not known here.
+    /// The role that administrators granted. Roles from tokens of other issuers are not included.
     role: SystemRole,
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     ban: Option<BanView<'a>>,
@@ -137,7 +137,7 @@ impl<'a> From<&'a ManagedUser> for UserView<'a> {
     }
 }
 
-/// A session as an administrator sees it: without its messages.
+/// The administrators' view of a session, without messages.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ManagedSession"))]
 struct SessionView<'a> {
@@ -149,10 +149,10 @@ struct SessionView<'a> {
     max_participants: u32,
     /// The owner.
     user_id: &'a UserId,
-    /// False once it was deleted.
+    /// False after the deletion of the session.
     is_active: bool,
     created_at: DateTime<Utc>,
-    /// When the settings last changed.
+    /// The time of the last change of the settings.
     updated_at: DateTime<Utc>,
     last_event_at: DateTime<Utc>,
     message_count: u64,
@@ -192,7 +192,7 @@ struct EntryView<'a> {
     /// The id of the user, session, report, notice or webhook.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     target: Option<&'a str>,
-    /// The session, where the action is about a report or the messages of a user in it.
+    /// The session, for actions on a report or on the messages of a user.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     session_id: Option<SessionId>,
     /// The state before.
@@ -237,7 +237,7 @@ impl<'a> From<&'a AuditEntry> for EntryView<'a> {
 struct StatisticsView<'a> {
     /// Users who were ever seen.
     users: u64,
-    /// Sessions that go on.
+    /// Sessions that are not deleted.
     sessions: u64,
     /// Messages that were ever sent.
     messages: u64,

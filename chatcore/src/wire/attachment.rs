@@ -9,7 +9,7 @@ use crate::model::Attachment;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAttachment {
-    /// The name under which the file is kept: 1 to 128 characters, opaque to the server.
+    /// The storage name of the file: 1 to 128 characters, opaque to the server.
     id: String,
     /// The name to show: 1 to 256 characters.
     name: String,

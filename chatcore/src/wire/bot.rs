@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// The command of a bot that a message invokes. The arguments stand in the text, behind the name.
+/// The command of a bot that a message invokes. The text of the message has the arguments after the name.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "MessageCommand"))]
 pub(super) struct CommandView<'a> {
@@ -33,7 +33,7 @@ impl<'a> From<&'a MessageCommand> for CommandView<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "SessionCommand"))]
 struct SessionCommandView<'a> {
     name: &'a str,
-    /// What it does.
+    /// The description of the command.
     description: &'a str,
     /// The bot that offers it.
     bot_id: &'a UserId,
@@ -53,7 +53,7 @@ impl<'a> From<&'a SessionCommand> for SessionCommandView<'a> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Bot"))]
 struct BotView<'a> {
-    /// The id of the user that the bot is.
+    /// The user id of the bot.
     id: &'a UserId,
     username: &'a str,
     name: &'a str,
@@ -74,19 +74,19 @@ impl<'a> From<&'a Bot> for BotView<'a> {
 struct BotTokenView<'a> {
     id: LoginId,
     bot_id: &'a UserId,
-    /// What the owner calls it.
+    /// The name that the owner gave to the token.
     name: &'a str,
-    /// The sessions that it is for; `null` for all of the bot.
+    /// The sessions in the scope of the token; `null` for all sessions of the bot.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     sessions: Option<&'a [SessionId]>,
-    /// The names of the actions that it is for; `null` for all.
+    /// The names of the actions in the scope of the token; `null` for all actions.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     actions: Option<&'a [String]>,
     created_at: DateTime<Utc>,
-    /// When it ends; `null` for never.
+    /// The end of the token; `null` for no end.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     expires_at: Option<DateTime<Utc>>,
-    /// When it was last shown, to within a minute; `null` for never.
+    /// The time of the last use, to within a minute; `null` for never.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     last_used_at: Option<DateTime<Utc>>,
 }
@@ -112,7 +112,7 @@ impl<'a> From<&'a BotToken> for BotTokenView<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "CreatedBotToken"))]
 struct CreatedBotTokenView<'a> {
     token: &'a BotToken,
-    /// The text to show. It is in this answer and nowhere else.
+    /// The text of the token. Only this answer contains the text.
     secret: &'a str,
 }
 
@@ -152,7 +152,7 @@ shown_as! {
 pub struct CommandForm {
     /// 1 to 32 of the characters `a` to `z`, `0` to `9`, `_` and `-`.
     pub name: String,
-    /// What it does: one line of 1 to 100 characters.
+    /// The description of the command: one line of 1 to 100 characters.
     pub description: String,
 }
 
@@ -193,13 +193,13 @@ pub struct CreateBot {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateBotToken {
-    /// What the owner calls it: one line of 1 to 100 characters.
+    /// The name of the token: one line of 1 to 100 characters.
     name: String,
-    /// The ids of the sessions that it is for: 1 to 100; all of the bot where not given.
+    /// The ids of the sessions in the scope of the token: 1 to 100; all sessions of the bot where not given.
     sessions: Option<Vec<String>>,
-    /// The names of the actions that it is for, as `SEND` or `VIEW`; all where not given.
+    /// The names of the actions in the scope of the token, such as `SEND` or `VIEW`; all actions where not given.
     actions: Option<Vec<String>>,
-    /// When it ends; never where not given.
+    /// The end of the token; no end where not given.
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -227,12 +227,12 @@ fn session_ids(ids: Vec<String>) -> Result<Vec<SessionId>> {
 pub struct InvokeCommand {
     /// The name of the command, without a slash.
     name: String,
-    /// The text behind the name; none where not given. With the name it has at most 8,000 characters by default.
+    /// The text after the name; empty where not given. The name and the text together have at most 8,000 characters by default.
     arguments: Option<String>,
-    /// The bot; it has to be given where several bots in the session have the command.
+    /// The bot; required where several bots in the session have the command.
     bot_id: Option<String>,
-    /// The sender's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and session. The header
-    /// `Idempotency-Key` means the same.
+    /// The sender's idempotency key for the message: 1 to 128 characters, unique per user and session. The header `Idempotency-Key` means
+    /// the same.
     client_id: Option<String>,
 }
 
@@ -240,7 +240,7 @@ impl InvokeCommand {
     /// The command. `key` is the client id that stands beside the body, like the header `Idempotency-Key` of HTTP.
     ///
     /// # Errors
-    /// [`Invalid`](Error::Invalid) when a name or an id is not valid, or when the body and `key` name two client ids.
+    /// [`Invalid`](Error::Invalid) when a name or an id is not valid, or when the body and `key` name different client ids.
     pub fn command(self, key: Option<String>) -> Result<chat::InvokeCommand> {
         let Self { name, arguments, bot_id, client_id } = self;
         Ok(chat::InvokeCommand {

@@ -1,4 +1,4 @@
-//! The table of commands: everything that a client can have done by name.
+//! The table of commands: every operation that a client can call by name.
 
 use std::str::FromStr;
 
@@ -26,22 +26,22 @@ use crate::{
     },
 };
 
-/// What a command answers.
+/// The answer to a command.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// The message that was sent.
     Message(Box<Message>),
-    /// The message that was edited or deleted. Its position is not the one at which the change stands.
+    /// The message that was edited or deleted. The position of the message is not the position of the change.
     #[serde(rename = "message")]
     ChangedMessage(Box<Message>),
-    /// Where the text of the message ends after a part.
+    /// The length of the text of the message after a part.
     Appended(Appended),
     /// The participant who was added or changed.
     Participant(Box<Participant>),
     /// The session that was created or changed.
     Session(Box<SessionDetails>),
-    /// The message that waits for its time.
+    /// The scheduled message.
     ScheduledMessage(Box<ScheduledMessage>),
     /// The scheduled message that was cancelled.
     ScheduledId(ScheduledId),
@@ -71,11 +71,11 @@ pub enum Answer {
     UserSettings(UserSettings),
     /// The result of marking all sessions as read.
     AllRead(AllRead),
-    /// The affected user, where it belongs to no session.
+    /// The affected user of a command that belongs to no session.
     UserId(UserId),
     /// The caller's settings for a session.
     Preferences(Preferences),
-    /// The session in which it was done.
+    /// The session of the command.
     SessionId(SessionId),
     /// The caller's own presence.
     OwnPresence(Box<OwnPresence>),
@@ -126,7 +126,7 @@ impl Answer {
     }
 }
 
-/// The input of a command that needs none besides ids.
+/// The empty input of a command that needs only ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
@@ -230,7 +230,7 @@ commands! { in chat by principal:
         chat.archive_session(principal, session_id).await?;
         Ok(Answer::SessionId(session_id))
     };
-    /// Takes a session out of the archive.
+    /// Unarchives a session.
     UnarchiveSession = "unarchive_session" (session_id: SessionId) _nothing: Nothing => {
         chat.unarchive_session(principal, session_id).await?;
         Ok(Answer::SessionId(session_id))
@@ -244,7 +244,7 @@ commands! { in chat by principal:
     JoinSession = "join_session" (session_id: SessionId) _nothing: Nothing => {
         Ok(Answer::Participant(Box::new(chat.join(principal, session_id).await?.participant)))
     };
-    /// Ends the caller's stay in a session.
+    /// Makes the caller leave a session.
     LeaveSession = "leave_session" (session_id: SessionId) _nothing: Nothing => {
         chat.leave(principal, session_id).await?;
         Ok(Answer::SessionId(session_id))
@@ -282,17 +282,17 @@ commands! { in chat by principal:
     JoinByInvite = "join_by_invite" () invite: UseInvite => {
         Ok(Answer::Participant(Box::new(chat.join_by_invite(principal, &invite.code).await?.participant)))
     };
-    /// Asks to be let into a session, by the code of an invite.
+    /// Requests to join a session, by the code of an invite.
     RequestToJoin = "request_to_join" () request: RequestToJoin => {
         let RequestToJoin { code, text } = request;
         Ok(Answer::JoinRequest(Box::new(chat.request_to_join(principal, &code, text).await?)))
     };
-    /// Takes the caller's request to join back.
+    /// Withdraws the caller's request to join.
     WithdrawJoinRequest = "withdraw_join_request" (session_id: SessionId) _nothing: Nothing => {
         chat.withdraw_join_request(principal, session_id).await?;
         Ok(Answer::SessionId(session_id))
     };
-    /// Lets the user of a request to join in.
+    /// Approves a request to join.
     ApproveJoinRequest = "approve_join_request" (session_id: SessionId, user_id: UserId) approval: ApproveJoinRequest => {
         let let_in = chat.approve_join_request(principal, session_id, &user_id, approval.role).await?.participant;
         Ok(Answer::Participant(Box::new(let_in)))
@@ -302,11 +302,11 @@ commands! { in chat by principal:
         chat.decline_join_request(principal, session_id, &user_id).await?;
         Ok(Answer::SessionId(session_id))
     };
-    /// Finds the direct session of the caller and another user, or makes it.
+    /// Finds or creates the direct session of the caller and another user.
     StartDirect = "start_direct" () direct: StartDirect => {
         Ok(Answer::Session(Box::new(chat.start_direct(principal, &direct.user()?).await?.session)))
     };
-    /// Finds the group of the caller and other users, or makes it.
+    /// Finds or creates the group of the caller and other users.
     StartGroup = "start_group" () group: StartGroup => {
         Ok(Answer::Session(Box::new(chat.start_group(principal, &group.users()?).await?.session)))
     };
@@ -393,17 +393,17 @@ commands! { in chat by principal:
     CreateBot = "create_bot" () bot: CreateBot => {
         Ok(Answer::Bot(Box::new(chat.create_bot(principal, &bot.name).await?)))
     };
-    /// Deletes a bot of the caller's.
+    /// Deletes a bot of the caller.
     DeleteBot = "delete_bot" (bot_id: UserId) _nothing: Nothing => {
         chat.delete_bot(principal, &bot_id).await?;
         Ok(Answer::UserId(bot_id))
     };
-    /// Creates a token of a bot of the caller's.
+    /// Creates a token of a bot of the caller.
     CreateBotToken = "create_bot_token" (bot_id: UserId) token: CreateBotToken => {
         let created = chat.create_bot_token(principal, &bot_id, token.command()?).await?;
         Ok(Answer::BotToken(Box::new(created)))
     };
-    /// Revokes a token of a bot of the caller's.
+    /// Revokes a token of a bot of the caller.
     RevokeBotToken = "revoke_bot_token" (bot_id: UserId, token_id: LoginId) _nothing: Nothing => {
         chat.revoke_bot_token(principal, &bot_id, token_id).await?;
         Ok(Answer::TokenId(token_id))
@@ -412,27 +412,27 @@ commands! { in chat by principal:
     SetCommands = "set_commands" () commands: SetCommands => {
         Ok(Answer::Commands(chat.set_commands(principal, commands.command()?).await?.into()))
     };
-    /// Begins a message that is written in parts.
+    /// Starts a streamed message: a message that is written in parts.
     StartStreamedMessage = "start_streamed_message" [frame] (session_id: SessionId) message: StartStreamedMessage => {
         let begun = chat.start_streamed_message(principal, session_id, message.command(None)?).await?;
         Ok(Answer::Message(Box::new(begun)))
     };
-    /// Adds a part to a message that is written in parts.
+    /// Appends a part to a streamed message.
     AppendToMessage = "append_to_message" [frame] (message_id: MessageId) part: AppendToMessage => {
         let AppendToMessage { offset, text } = part;
         Ok(Answer::Appended(chat.append_to_message(principal, message_id, offset, &text).await?))
     };
-    /// Completes a message that is written in parts.
+    /// Completes a streamed message.
     FinishMessage = "finish_message" [frame] (message_id: MessageId) end: FinishMessage => {
         let finished = chat.finish_message(principal, message_id, end.length).await?;
         Ok(Answer::ChangedMessage(Box::new(finished)))
     };
-    /// Ends a message that is written in parts and is not complete.
+    /// Ends an incomplete streamed message as failed.
     FailMessage = "fail_message" [frame] (message_id: MessageId) end: FailMessage => {
         let failed = chat.fail_message(principal, message_id, end.command()).await?;
         Ok(Answer::ChangedMessage(Box::new(failed)))
     };
-    /// Says a message again in another session.
+    /// Forwards a message into another session.
     ForwardMessage = "forward_message" [frame] (message_id: MessageId) forward: ForwardMessage => {
         let (to, client_id) = forward.command(None)?;
         let copy = chat.forward_message(principal, message_id, to, client_id).await?;
@@ -448,7 +448,7 @@ commands! { in chat by principal:
         chat.reject_message(principal, session_id, held_id).await?;
         Ok(Answer::SessionId(session_id))
     };
-    /// Gives a message another content.
+    /// Edits a message.
     EditMessage = "edit_message" [frame] (message_id: MessageId) edit: EditMessage => {
         let edited = chat.edit_message(principal, message_id, edit.command(None)?).await?;
         Ok(Answer::ChangedMessage(Box::new(edited)))
@@ -473,22 +473,22 @@ commands! { in chat by principal:
         chat.add_reaction(principal, message_id, &emoji).await?;
         Ok(Answer::SessionId(message_id.session_id))
     };
-    /// Takes a reaction of the caller back.
+    /// Removes a reaction of the caller.
     RemoveReaction = "remove_reaction" [frame] (message_id: MessageId, emoji: Emoji) _nothing: Nothing => {
         chat.remove_reaction(principal, message_id, &emoji).await?;
         Ok(Answer::SessionId(message_id.session_id))
     };
-    /// Gives a session an emoji of its own.
+    /// Adds a custom emoji to a session.
     AddEmoji = "add_emoji" (session_id: SessionId, name: EmojiName) emoji: AddEmoji => {
         chat.add_emoji(principal, session_id, &name, emoji.url).await?;
         Ok(Answer::SessionId(session_id))
     };
-    /// Removes an emoji of a session's own.
+    /// Removes a custom emoji of a session.
     RemoveEmoji = "remove_emoji" (session_id: SessionId, name: EmojiName) _nothing: Nothing => {
         chat.remove_emoji(principal, session_id, &name).await?;
         Ok(Answer::SessionId(session_id))
     };
-    /// Has a message sent at a time.
+    /// Schedules a message.
     ScheduleMessage = "schedule_message" (session_id: SessionId) schedule: ScheduleMessage => {
         let scheduled = chat.schedule_message(principal, session_id, schedule.command(None)?).await?;
         Ok(Answer::ScheduledMessage(Box::new(scheduled)))
@@ -498,16 +498,16 @@ commands! { in chat by principal:
         chat.cancel_scheduled_message(principal, scheduled_id).await?;
         Ok(Answer::ScheduledId(scheduled_id))
     };
-    /// Keeps the caller's draft in a session.
+    /// Saves the caller's draft in a session.
     SetDraft = "set_draft" (session_id: SessionId) draft: SetDraft => {
         Ok(Answer::Draft(Box::new(chat.set_draft(principal, session_id, draft.command()).await?)))
     };
-    /// Forgets the caller's draft in a session.
+    /// Deletes the caller's draft in a session.
     DeleteDraft = "delete_draft" (session_id: SessionId) _nothing: Nothing => {
         chat.delete_draft(principal, session_id).await?;
         Ok(Answer::SessionId(session_id))
     };
-    /// Tells the readers of a session whether the caller types.
+    /// Signals to the readers of a session whether the caller types.
     SetTyping = "set_typing" (session_id: SessionId) typing: SetTyping => {
         chat.typing(principal, session_id, typing.is_typing).await?;
         Ok(Answer::SessionId(session_id))
@@ -520,7 +520,7 @@ commands! { in chat by principal:
     MarkUnreadFrom = "mark_unread_from" [frame] (message_id: MessageId) _nothing: Nothing => {
         Ok(Answer::ReadState(chat.mark_unread_from(principal, message_id).await?))
     };
-    /// Says that a device of the caller has received a session up to a position.
+    /// Acknowledges the delivery of a session to a device of the caller, up to a position.
     AcknowledgeDelivery = "acknowledge_delivery" [frame] (session_id: SessionId) upto: AcknowledgeDelivery => {
         Ok(Answer::DeliveryState(chat.acknowledge_delivery(principal, session_id, upto.seq).await?))
     };
@@ -536,7 +536,7 @@ commands! { in chat by principal:
     FollowThread = "follow_thread" [frame] (message_id: MessageId) _nothing: Nothing => {
         Ok(Answer::ThreadState(chat.follow_thread(principal, message_id).await?))
     };
-    /// Ends that the caller follows a thread.
+    /// Makes the caller unfollow a thread.
     UnfollowThread = "unfollow_thread" [frame] (message_id: MessageId) _nothing: Nothing => {
         Ok(Answer::ThreadState(chat.unfollow_thread(principal, message_id).await?))
     };

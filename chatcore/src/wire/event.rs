@@ -1,4 +1,4 @@
-//! Events and signals as frames. They are the same in WebSockets, streams of events and pages of events.
+//! Events and signals as frames. The frames are equal in WebSockets, streams of events and pages of events.
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
@@ -243,13 +243,13 @@ mod schema {
     #[schemars(rename = "Event")]
     #[allow(dead_code, reason = "it only describes what another type serializes")]
     struct Event {
-        /// What it is; see the WebSocket's frames.
+        /// The name of the event; see the frames of the WebSocket.
         event: String,
-        /// Its position in the session's log.
+        /// The position of the event in the session's log.
         seq: Seq,
-        /// The same position with its epoch: what to give as `after` to continue.
+        /// The position with its epoch: the value of `after` to continue from the event.
         cursor: Cursor,
-        /// Its content.
+        /// The content of the event.
         data: serde_json::Value,
     }
 

@@ -20,7 +20,7 @@ pub(super) struct OriginView<'a> {
     message_id: Option<MessageId>,
     /// The author.
     user_id: &'a UserId,
-    /// When it was sent.
+    /// The time at which the message was sent.
     created_at: DateTime<Utc>,
 }
 
@@ -39,8 +39,7 @@ impl<'a> From<&'a Origin> for OriginView<'a> {
 pub struct ForwardMessage {
     /// The session.
     to: SessionId,
-    /// The sender's own name for the copy, which makes a retry safe, as for a message that is sent. The header `Idempotency-Key` means the
-    /// same.
+    /// The sender's idempotency key for the copy, as for a message that is sent. The header `Idempotency-Key` means the same.
     client_id: Option<String>,
 }
 
@@ -49,7 +48,7 @@ impl ForwardMessage {
     /// HTTP.
     ///
     /// # Errors
-    /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name two.
+    /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name different client ids.
     pub fn command(self, key: Option<String>) -> Result<(SessionId, Option<ClientId>)> {
         Ok((self.to, super::client_id(self.client_id, key)?))
     }

@@ -13,7 +13,7 @@ use crate::model::{
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "HeldMessage"))]
 struct HeldView<'a> {
-    /// Its id until it is sent. The message has another one.
+    /// The id while the message is held. The sent message has another id.
     id: HeldId,
     session_id: SessionId,
     /// The author.
@@ -29,28 +29,28 @@ struct HeldView<'a> {
     message_type: MessageType,
     /// The text or ciphertext.
     content: &'a Content,
-    /// The message that it answers; `null` where it answers none.
+    /// The message that this message answers; `null` for a message that answers none.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     reply_to: Option<MessageId>,
-    /// Further users that it mentions, besides the users named in its text.
+    /// Further mentioned users, besides the users named in the text.
     mentions: &'a [UserId],
-    /// Whether it mentions everybody besides the words of its text.
+    /// Whether the message mentions everybody, also without `@all` in the text.
     mentions_everybody: bool,
-    /// The files that it refers to.
+    /// The files that the message refers to.
     attachments: &'a [Attachment],
-    /// Data of the host's or the client's own; `null` where there are none.
+    /// Custom data of the host or the client; `null` where there are none.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     metadata: Option<&'a Metadata>,
-    /// Where it comes from, where it was forwarded; otherwise `null`.
+    /// The origin of a forwarded message; otherwise `null`.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     forwarded_from: Option<OriginView<'a>>,
-    /// The command of a bot that it invokes; otherwise `null`.
+    /// The command of a bot that the message invokes; otherwise `null`.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     command: Option<CommandView<'a>>,
-    /// Why it waits; `null` where the policy gives no reason.
+    /// The reason of the policy; `null` where the policy gives no reason.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     reason: Option<&'a str>,
-    /// Since when it waits.
+    /// The time at which the policy held the message.
     held_at: DateTime<Utc>,
 }
 

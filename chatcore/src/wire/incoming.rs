@@ -16,18 +16,18 @@ use crate::{
 struct IncomingWebhookView<'a> {
     id: WebhookId,
     session_id: SessionId,
-    /// The name of the author of its messages.
+    /// The author name of the webhook's messages.
     name: &'a str,
     /// The address of the author's picture.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     avatar_url: Option<&'a str>,
-    /// The id that its messages have as the id of the sender. No user has it.
+    /// The sender id of the messages of the webhook. No user has this id.
     author_id: UserId,
-    /// The user who created it.
+    /// The user who created the webhook.
     created_by: &'a UserId,
     created_by_username: &'a str,
     created_at: DateTime<Utc>,
-    /// When it last posted a message, up to a minute late; null for never.
+    /// The time of the last posted message, up to a minute late; null for never.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     last_used_at: Option<DateTime<Utc>>,
 }
@@ -53,10 +53,10 @@ impl<'a> From<&'a IncomingWebhook> for IncomingWebhookView<'a> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "CreatedIncomingWebhook"))]
 struct CreatedIncomingWebhookView<'a> {
-    /// The token to post with: `chook_` and 43 characters. No other answer shows it.
+    /// The token for posts: `chook_` and 43 characters. Only this answer contains the token.
     token: &'a str,
-    /// Where to post without a header, below the base of the REST operations: `/hooks/` and the token. Paths are logged on their way, so
-    /// `/hooks` with the token as bearer token is better.
+    /// The path for posts without a header, below the base of the REST operations: `/hooks/` and the token. Proxies log paths, so `/hooks`
+    /// with the token as bearer token is better.
     path: String,
     webhook: &'a IncomingWebhook,
 }
@@ -77,7 +77,7 @@ shown_as! {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateIncomingWebhook {
-    /// The name of the author of its messages: a line of 1 to 100 characters. It need not be unique.
+    /// The author name of the webhook's messages: a line of 1 to 100 characters. The name need not be unique.
     name: String,
     /// The address of the author's picture: `https://…`, at most 2,048 characters.
     avatar_url: Option<String>,
@@ -92,12 +92,12 @@ impl CreateIncomingWebhook {
     }
 }
 
-/// Changes of an incoming webhook. What is not given stays as it is.
+/// Changes of an incoming webhook. An omitted field does not change.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UpdateIncomingWebhook {
-    /// The name of the author of its messages: a line of 1 to 100 characters. All of its messages have it from now on.
+    /// The author name of the webhook's messages: a line of 1 to 100 characters. The new name applies to all messages of the webhook.
     #[serde(default, deserialize_with = "present")]
     name: Option<String>,
     /// The address of the author's picture: `https://…`, at most 2,048 characters; null removes it.
@@ -120,14 +120,13 @@ impl UpdateIncomingWebhook {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PostToIncomingWebhook {
-    /// The content: text of 1 to 8,000 characters by default, or ciphertext. It or `text` is required.
+    /// The content: text of 1 to 8,000 characters by default, or ciphertext. Either `content` or `text` is required.
     content: Option<Said>,
-    /// The same as a text, for programs that post to Slack: `{"text": "…"}`.
+    /// The content as a text, for programs that post to Slack: `{"text": "…"}`.
     text: Option<String>,
     /// The speaker; `user` where not given.
     role: Option<SpeakerRole>,
-    /// A name for the message, which makes a retry safe: 1 to 128 characters, unique for each webhook. The header `Idempotency-Key` means the
-    /// same.
+    /// An idempotency key for the message: 1 to 128 characters, unique for each webhook. The header `Idempotency-Key` means the same.
     client_id: Option<String>,
 }
 
@@ -135,7 +134,8 @@ impl PostToIncomingWebhook {
     /// The message. `key` is the client id that stands beside the body, like the header `Idempotency-Key` of HTTP.
     ///
     /// # Errors
-    /// [`Invalid`](Error::Invalid) without a content and with two, and when the client id is not valid, or when the body and `key` name two.
+    /// [`Invalid`](Error::Invalid) for a missing content, for two contents, for a client id that is not valid, and for different client ids
+    /// in the body and in `key`.
     pub fn command(self, key: Option<String>) -> Result<chat::PostToWebhook> {
         let Self { content, text, role, client_id } = self;
         let content = match (content, text) {

@@ -17,19 +17,19 @@ use crate::{
 struct InviteView<'a> {
     id: InviteId,
     session_id: SessionId,
-    /// The role of users who join by it.
+    /// The role of users who join by the invite.
     role: ParticipantRole,
-    /// The user who created it.
+    /// The user who created the invite.
     created_by: &'a UserId,
     created_by_username: &'a str,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
-    /// How many users can join by it in all; null for no limit.
+    /// The maximum number of users who join by the invite; null for no limit.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     max_uses: Option<u32>,
-    /// How many users have joined by it, or have asked to.
+    /// The number of users who have joined by the invite, or have requested to join.
     uses: u32,
-    /// Whether its holders have to ask first.
+    /// Whether a holder of the code must request to join.
     needs_approval: bool,
 }
 
@@ -56,7 +56,8 @@ impl<'a> From<&'a Invite> for InviteView<'a> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "CreatedInvite"))]
 struct CreatedInviteView<'a> {
-    /// The code to join with. No other answer shows it. In a link it belongs into the fragment, which browsers send to no server.
+    /// The code of the invite. Only this answer contains the code. Put the code into the fragment of a link: browsers send no fragment to a
+    /// server.
     code: &'a str,
     invite: &'a Invite,
 }
@@ -84,7 +85,7 @@ struct InvitePreviewView<'a> {
     /// The role that the holder gets.
     role: ParticipantRole,
     expires_at: DateTime<Utc>,
-    /// Whether the holder has to ask first.
+    /// Whether the holder of the code must request to join.
     needs_approval: bool,
 }
 
@@ -133,7 +134,7 @@ struct JoinRequestView<'a> {
     /// The user's text.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     text: Option<&'a str>,
-    /// The role that the user gets where the answer names no other.
+    /// The role of the user, unless the approval names another role.
     role: ParticipantRole,
     requested_at: DateTime<Utc>,
 }
@@ -162,18 +163,18 @@ shown_as! {
     JoinRequest => JoinRequestView;
 }
 
-/// What an invite is created with.
+/// The settings of a new invite.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateInvite {
-    /// The role of users who join by it: `MEMBER` where not given; never `OWNER`.
+    /// The role of users who join by the invite: `MEMBER` where not given; never `OWNER`.
     role: Option<ParticipantRole>,
-    /// How many users can join by it in all: 1 to 100,000; no limit where not given.
+    /// The maximum number of users who join by the invite: 1 to 100,000; no limit where not given.
     max_uses: Option<u32>,
-    /// For how many seconds it lasts: 1 to 31,536,000 (365 days); 604,800 (7 days) where not given.
+    /// The lifetime in seconds: 1 to 31,536,000 (365 days); 604,800 (7 days) where not given.
     expires_in: Option<u32>,
-    /// Whether its holders have to ask first; `false` where not given.
+    /// Whether a holder of the code must request to join; `false` where not given.
     needs_approval: Option<bool>,
 }
 
@@ -186,7 +187,7 @@ impl CreateInvite {
     }
 }
 
-/// The code of an invite. It is in the body, because paths are logged on their way.
+/// The code of an invite. The body has the code, since proxies log paths.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -211,6 +212,6 @@ pub struct RequestToJoin {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApproveJoinRequest {
-    /// The user's role: that of the invite where not given; never `OWNER`.
+    /// The user's role; the role of the invite where not given; never `OWNER`.
     pub role: Option<ParticipantRole>,
 }

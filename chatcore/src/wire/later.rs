@@ -13,25 +13,25 @@ use crate::{
     },
 };
 
-/// A message that waits for its time.
+/// A scheduled message.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ScheduledMessage"))]
 struct ScheduledView<'a> {
-    /// Its id until it is sent. The message has another one.
+    /// The id while the message is scheduled. The sent message has another id.
     id: ScheduledId,
     session_id: SessionId,
     role: SpeakerRole,
     message_type: MessageType,
     /// The text or ciphertext.
     content: &'a Content,
-    /// The message that it answers; `null` where it answers none.
+    /// The message that this message answers; `null` for a message that answers none.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     reply_to: Option<MessageId>,
-    /// The client id that the message has.
+    /// The client id of the message.
     client_id: &'a ClientId,
-    /// When it is sent.
+    /// The send time.
     send_at: DateTime<Utc>,
-    /// When it was scheduled.
+    /// The time of scheduling.
     created_at: DateTime<Utc>,
 }
 
@@ -53,14 +53,14 @@ impl<'a> From<&'a ScheduledMessage> for ScheduledView<'a> {
     }
 }
 
-/// A text that the caller has not sent yet.
+/// The caller's draft in a session.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Draft"))]
 struct DraftView<'a> {
     session_id: SessionId,
     /// The text or ciphertext.
     content: &'a Content,
-    /// When it was last changed.
+    /// The time of the last change.
     updated_at: DateTime<Utc>,
 }
 
@@ -76,23 +76,23 @@ shown_as! {
     Draft => DraftView;
 }
 
-/// A message, and when it is sent.
+/// A message and its send time.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleMessage {
-    /// Who speaks; `user` where not given.
+    /// The speaker; `user` where not given.
     role: Option<SpeakerRole>,
-    /// What it is; `text` where not given.
+    /// The type of the message; `text` where not given.
     message_type: Option<MessageType>,
-    /// What: text of 1 to 8,000 characters by default, or ciphertext.
+    /// The content: text of 1 to 8,000 characters by default, or ciphertext.
     content: Said,
-    /// The message of the session that it answers.
+    /// The message that this message answers, in the same session.
     reply_to: Option<MessageId>,
-    /// The sender's own name for the message: 1 to 128 characters, unique per user and session. A message whose client id was used is not
-    /// sent again. The header `Idempotency-Key` means the same.
+    /// The sender's idempotency key for the message: 1 to 128 characters, unique per user and session. The server sends no second message
+    /// with the same key. The header `Idempotency-Key` means the same.
     client_id: Option<String>,
-    /// When it is sent: at most 366 days from now by default.
+    /// The send time: at most 366 days from now by default.
     send_at: DateTime<Utc>,
 }
 
@@ -100,7 +100,7 @@ impl ScheduleMessage {
     /// The message and its time. `key` is the client id that stands beside the body, like the header `Idempotency-Key` of HTTP.
     ///
     /// # Errors
-    /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name two.
+    /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name different client ids.
     pub fn command(self, key: Option<String>) -> Result<chat::ScheduleMessage> {
         let Self { role, message_type, content: Said(content), reply_to, client_id, send_at } = self;
         let body = MessageBody {
@@ -114,7 +114,7 @@ impl ScheduleMessage {
     }
 }
 
-/// A text to keep until it is sent.
+/// A draft to save.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -11,10 +11,10 @@ pub(super) struct MentionView<'a> {
     /// The user; `null` where everybody is mentioned.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     user_id: Option<&'a UserId>,
-    /// How many characters (Unicode scalar values) of `content` stand before the mention; `null` where it stands beside the text.
+    /// The number of characters (Unicode scalar values) of `content` before the mention; `null` for a mention outside of the text.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     start: Option<u32>,
-    /// How many characters stand before its end.
+    /// The number of characters before the end.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     end: Option<u32>,
 }
@@ -30,9 +30,9 @@ impl<'a> From<&'a Mention> for MentionView<'a> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Link"))]
 pub(super) struct LinkView {
-    /// How many characters (Unicode scalar values) of `content` stand before the link.
+    /// The number of characters (Unicode scalar values) of `content` before the link.
     start: u32,
-    /// How many characters stand before its end.
+    /// The number of characters before the end.
     end: u32,
 }
 
@@ -47,9 +47,9 @@ impl From<&Span> for LinkView {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "MentionedMessage"))]
 struct MentionedView<'a> {
     message: &'a Message,
-    /// Where the list goes on after it; opaque.
+    /// The cursor of the entry, after which the list continues; opaque.
     cursor: String,
-    /// Whether the caller has not read the message: it stands after the session's `read_upto`.
+    /// Whether the message is unread: the position of the message is after the session's `read_upto`.
     is_unread: bool,
 }
 

@@ -41,53 +41,53 @@ struct MessageView<'a> {
     avatar_url: Option<&'a str>,
     role: SpeakerRole,
     message_type: MessageType,
-    /// What was said; `null` after the message was deleted.
+    /// The content; `null` after the deletion of the message.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     content: &'a Content,
-    /// The message that it answers; `null` where it is no reply.
+    /// The message that a reply answers; `null` for other messages.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     reply_to: Option<MessageId>,
-    /// The message that began the thread of a reply; `null` where it is no reply.
+    /// The message that began the thread of a reply; `null` for other messages.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     thread_root: Option<MessageId>,
-    /// Its mentions, in the order of the text.
+    /// The mentions, in the order of the text.
     mentions: Vec<MentionView<'a>>,
-    /// The links to web pages in its text, in the order of the text.
+    /// The links to web pages in the text, in the order of the text.
     links: Vec<LinkView>,
-    /// The files that it refers to.
+    /// The files that the message refers to.
     attachments: &'a [Attachment],
-    /// Data of the host's or the client's own; `null` where there are none.
+    /// Custom data of the host or the client; `null` where there are none.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     metadata: Option<&'a Metadata>,
-    /// Where it comes from, where it was forwarded; otherwise `null`.
+    /// The origin of a forwarded message; otherwise `null`.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     forwarded_from: Option<OriginView<'a>>,
-    /// How far its writing has come, where it is written in parts; otherwise `null`.
+    /// The progress of a streamed message; otherwise `null`.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     stream: Option<StreamView<'a>>,
-    /// The command of a bot that it invokes; otherwise `null`.
+    /// The command of a bot that the message invokes; otherwise `null`.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     command: Option<CommandView<'a>>,
-    /// Its position in the session's log.
+    /// The position of the message in the session's log.
     seq: Seq,
-    /// How many messages the session had with it.
+    /// The number of messages in the session up to this message, inclusive.
     number: u64,
     created_at: DateTime<Utc>,
     /// 1 for the message as it was sent; each edit and the deletion add 1.
     revision: u64,
-    /// When the message was last edited; `null` where it was not, or where it was deleted.
+    /// The time of the last edit; `null` for a message that was never edited, or is deleted.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     edited_at: Option<DateTime<Utc>>,
-    /// When the message was deleted; `null` where it was not.
+    /// The time of the deletion; `null` for a message that is not deleted.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     deleted_at: Option<DateTime<Utc>>,
-    /// The user who deleted the message; `null` where it was not deleted, or where its lifetime had ended.
+    /// The user who deleted the message; `null` for a message that is not deleted, or whose lifetime had ended.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     deleted_by: Option<&'a UserId>,
     /// The reactions, the earliest kind first. Absent in events.
     #[serde(skip_serializing_if = "Option::is_none")]
     reactions: Option<Vec<ReactionView<'a>>>,
-    /// The replies in the thread that it began, without deleted ones. Absent in events.
+    /// The replies in the thread that the message began, without deleted replies. Absent in events.
     #[serde(skip_serializing_if = "Option::is_none")]
     thread: Option<ThreadView>,
     /// Whether the caller has blocked the sender. Absent in events.
@@ -100,9 +100,9 @@ struct MessageView<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Reaction"))]
 struct ReactionView<'a> {
     emoji: &'a Emoji,
-    /// How many users reacted with the emoji.
+    /// The number of users who reacted with the emoji.
     count: u64,
-    /// Whether the caller is one of them.
+    /// Whether the caller reacted with the emoji.
     me: bool,
 }
 
@@ -191,7 +191,7 @@ struct RevisionView<'a> {
     /// The revision of the message with this content: 1 for the message as it was sent.
     revision: u64,
     content: &'a Content,
-    /// When the message began to have this content.
+    /// The time from which the message had this content.
     since: DateTime<Utc>,
 }
 
@@ -282,32 +282,32 @@ fn ids(view: &EventView, positions: &[Seq]) -> Vec<MessageId> {
     positions.iter().map(|seq| MessageId { session_id: view.event.session_id, seq: *seq }).collect()
 }
 
-/// What to say.
+/// A message to send.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SendMessage {
-    /// Who speaks; `user` where not given.
+    /// The speaker; `user` where not given.
     role: Option<SpeakerRole>,
-    /// What it is; `text` where not given.
+    /// The type of the message; `text` where not given.
     message_type: Option<MessageType>,
-    /// What: text of 1 to 8,000 characters by default, or ciphertext.
+    /// The content: text of 1 to 8,000 characters by default, or ciphertext.
     content: Said,
-    /// The sender's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and
-    /// session. The header `Idempotency-Key` means the same.
+    /// The sender's idempotency key for the message: 1 to 128 characters, unique per user and session. The header `Idempotency-Key` means
+    /// the same.
     client_id: Option<String>,
-    /// The message of the same session that it answers. An answer to a reply belongs to the thread of the reply.
+    /// The message that this message answers, in the same session. An answer to a reply belongs to the thread of the reply.
     reply_to: Option<String>,
-    /// The ids of users that it mentions, beside the users that its text names with `@` and a user name: at most 50. Users who are not in the
-    /// session are left out.
+    /// The ids of further mentioned users, besides the users that the text names with `@` and a user name: at most 50. The server leaves
+    /// out users who are not in the session.
     #[serde(default)]
     mentions: Vec<String>,
-    /// Whether it mentions everybody in the session, as `@all` in its text does. For owners and admins.
+    /// Whether the message mentions everybody in the session, like `@all` in the text. For owners and admins.
     mentions_everybody: Option<bool>,
-    /// The files that it refers to, at most 10. The text may be empty where there are some.
+    /// The files that the message refers to, at most 10. A message with files may have an empty text.
     #[serde(default)]
     attachments: Vec<NewAttachment>,
-    /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
+    /// Custom data of the host or the client: an object of at most 4,096 bytes of JSON with at most 8 levels.
     metadata: Option<Metadata>,
 }
 
@@ -315,7 +315,7 @@ impl SendMessage {
     /// The message. `key` is the client id that stands beside the body, like the header `Idempotency-Key` of HTTP.
     ///
     /// # Errors
-    /// [`Invalid`](crate::Error::Invalid) when an id is not valid, or when the body and `key` name two client ids.
+    /// [`Invalid`](crate::Error::Invalid) when an id is not valid, or when the body and `key` name different client ids.
     pub fn command(self, key: Option<String>) -> Result<chat::SendMessage> {
         let Self {
             role,
@@ -361,16 +361,16 @@ pub(super) fn message_id(field: &str, id: &str) -> Result<MessageId> {
 pub struct EditMessage {
     /// The new content: text of 1 to 8,000 characters by default, or ciphertext.
     content: Said,
-    /// The revision that the edit replaces; with another one the answer is `REVISION_CONFLICT`. Any revision where not given. The
-    /// header `If-Match` means the same.
+    /// The revision that the edit replaces; any revision where not given. If the message has another revision, the answer is
+    /// `REVISION_CONFLICT`. The header `If-Match` means the same.
     revision: Option<u64>,
-    /// The ids of further users that it mentions, besides the users named in its text. Without it, the message keeps its further users.
+    /// The ids of further mentioned users, besides the users named in the text; unchanged where not given.
     mentions: Option<Vec<String>>,
-    /// Whether it mentions everybody besides the words of its text; as it was where not given.
+    /// Whether the message mentions everybody, also without `@all` in the text; unchanged where not given.
     mentions_everybody: Option<bool>,
-    /// The files that it refers to; as they were where not given.
+    /// The files that the message refers to; unchanged where not given.
     attachments: Option<Vec<NewAttachment>>,
-    /// Its metadata, `null` to remove them; as they were where not given.
+    /// The metadata of the message; `null` removes the metadata; unchanged where not given.
     #[serde(default, deserialize_with = "named")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>", extend("nullable" = true)))]
     metadata: Option<Option<Metadata>>,
@@ -404,7 +404,7 @@ impl EditMessage {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteMessage {
-    /// The revision that is deleted; any where not given.
+    /// The revision to delete; any revision where not given.
     pub revision: Option<u64>,
 }
 

@@ -1,8 +1,8 @@
-//! The vocabulary of the wire: how the chat's data look in JSON, and what clients send.
+//! The wire format: the JSON forms of the chat's data, and the inputs of clients.
 //!
-//! REST, WebSockets and streams of events share these forms. What is shown has an implementation of [`Serialize`] here: messages,
-//! participants, sessions, events, signals. What clients send is an owned command: [`SendMessage`], [`CreateSession`], … The
-//! commands refuse fields that they do not know. [`Command`] is the table of the commands that a client can send by name.
+//! REST, WebSockets and streams of events share these forms. Output types implement [`Serialize`] here: messages, participants, sessions,
+//! events, signals. Inputs of clients are owned commands: [`SendMessage`], [`CreateSession`], … The commands refuse fields that they do not
+//! know. [`Command`] is the table of the commands that a client can send by name.
 //!
 //! With the feature `schema`, each form has a JSON Schema (`schemars`), in which the comments on its fields are the descriptions.
 //! A field that may be null has `nullable: true` in it.

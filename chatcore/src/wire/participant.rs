@@ -17,7 +17,7 @@ use crate::{
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Participant"))]
 struct ParticipantView<'a> {
-    /// Names this stay; a user who comes back gets a new one.
+    /// The id of this stay. A user who comes back gets a new id.
     id: ParticipantId,
     session_id: SessionId,
     user_id: &'a UserId,
@@ -28,22 +28,22 @@ struct ParticipantView<'a> {
     /// The address of the user's picture.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     avatar_url: Option<&'a str>,
-    /// Only where it was asked for and the caller may see it.
+    /// The e-mail address; only on request, and only where the caller may see the address.
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
     role: ParticipantRole,
     is_owner: bool,
     is_active: bool,
-    /// When they came, the last time.
+    /// The time of the last join.
     joined_at: DateTime<Utc>,
-    /// When they came the first time.
+    /// The time of the first join.
     created_at: DateTime<Utc>,
-    /// Whether they are muted: they read, and neither send, edit, react nor type.
+    /// Whether the participant is muted: a muted participant reads, and neither sends, edits, reacts nor types.
     is_muted: bool,
-    /// When the mute ends; `null` where there is none, or where it has no end.
+    /// The end of the mute; `null` without a mute, and for a mute without an end.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     muted_until: Option<DateTime<Utc>>,
-    /// Data of the host's or the client's own; `null` where there are none. They go with the stay.
+    /// Custom data of the host or the client; `null` where there are none. The data end with the stay.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     metadata: Option<&'a Metadata>,
 }
@@ -138,14 +138,14 @@ events! {
     }
 }
 
-/// Whom to bring in.
+/// A user to add to a session.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AddParticipant {
-    /// Whom: a user who was seen before.
+    /// A user who was seen before.
     user_id: String,
-    /// As what: `MEMBER` where not given; never `OWNER`.
+    /// The role; `MEMBER` where not given; never `OWNER`.
     role: Option<ParticipantRole>,
 }
 
@@ -174,17 +174,17 @@ pub struct ChangeRole {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(extend("required" = ["metadata"])))]
 #[serde(deny_unknown_fields)]
 pub struct SetParticipantMetadata {
-    /// All of them: an object of at most 4,096 bytes of JSON with at most 8 levels; `null` takes them away.
+    /// The complete metadata: an object of at most 4,096 bytes of JSON with at most 8 levels; `null` removes the metadata.
     #[serde(deserialize_with = "Option::deserialize")]
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     pub metadata: Option<Metadata>,
 }
 
-/// The answer to joining.
+/// The answer to a join.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "JoinResponse"))]
 pub struct Joined {
-    /// A sentence that says so.
+    /// A text that confirms the operation.
     message: &'static str,
     /// The id of the stay.
     participant_id: ParticipantId,
@@ -196,11 +196,11 @@ impl From<Participant> for Joined {
     }
 }
 
-/// The answer to leaving and removing.
+/// The answer to a leave or a removal.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Confirmation {
-    /// A sentence that says so.
+    /// A text that confirms the operation.
     message: &'static str,
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::present;
 use crate::chat;
 
-/// New settings of the caller for a session; what is left out stays.
+/// New settings of the caller for a session. An omitted setting does not change.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -14,7 +14,7 @@ pub struct SetPreferences {
     /// Whether the caller wants no notifications of the session.
     #[serde(default, deserialize_with = "present")]
     is_muted: Option<bool>,
-    /// When the mute ends; the mute has no end where this is not given. Only with `is_muted: true`.
+    /// The end of the mute; no end where not given. Only with `is_muted: true`.
     #[serde(default, deserialize_with = "present")]
     muted_until: Option<DateTime<Utc>>,
     /// Whether the session is one of the caller's favourites.

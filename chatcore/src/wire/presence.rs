@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Whether a user is there.
+/// The presence of a user.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Presence"))]
 pub(super) struct PresenceView<'a> {
@@ -26,13 +26,14 @@ pub(super) struct PresenceView<'a> {
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     avatar_url: Option<&'a str>,
     status: PresenceStatus,
-    /// When the last device of the user was gone; `null` while the user is there, where it is not known, and where the user hides it.
+    /// The time at which the last device of the user disconnected; `null` while the user is online, for an unknown time, and for a hidden
+    /// user.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     last_seen: Option<DateTime<Utc>>,
-    /// What the user says.
+    /// The status text of the user.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     text: Option<&'a str>,
-    /// When the text ends; `null` where it does not.
+    /// The end of the status text; `null` for no end.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     text_until: Option<DateTime<Utc>>,
 }
@@ -74,18 +75,18 @@ struct OwnPresenceView<'a> {
     /// The address of the caller's picture.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     avatar_url: Option<&'a str>,
-    /// What others see, unless the caller hides.
+    /// The status that others see, unless the caller is hidden.
     status: PresenceStatus,
-    /// When the last device of the caller was gone; `null` while the caller is there, and where it is not known.
+    /// The time at which the last device of the caller disconnected; `null` while the caller is online, and for an unknown time.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     last_seen: Option<DateTime<Utc>>,
-    /// What the caller says.
+    /// The status text of the caller.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     text: Option<&'a str>,
-    /// When the text ends; `null` where it does not.
+    /// The end of the status text; `null` for no end.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     text_until: Option<DateTime<Utc>>,
-    /// What others see while a device of the caller is connected.
+    /// The status that others see while a device of the caller is connected.
     availability: Availability,
     /// Whether the caller appears offline to everybody.
     is_hidden: bool,
@@ -112,11 +113,11 @@ impl<'a> From<&'a OwnPresence> for OwnPresenceView<'a> {
     }
 }
 
-/// Whether a participant of a session is there.
+/// The presence of a participant of a session.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ParticipantPresence"))]
 struct ParticipantPresenceView<'a> {
-    /// The participant: what to give as `after` for the next page.
+    /// The participant: the value of `after` for the next page.
     participant_id: ParticipantId,
     user_id: &'a UserId,
     username: &'a str,
@@ -127,13 +128,14 @@ struct ParticipantPresenceView<'a> {
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     avatar_url: Option<&'a str>,
     status: PresenceStatus,
-    /// When the last device of the user was gone; `null` while the user is there, where it is not known, and where the user hides it.
+    /// The time at which the last device of the user disconnected; `null` while the user is online, for an unknown time, and for a hidden
+    /// user.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     last_seen: Option<DateTime<Utc>>,
-    /// What the user says.
+    /// The status text of the user.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     text: Option<&'a str>,
-    /// When the text ends; `null` where it does not.
+    /// The end of the status text; `null` for no end.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     text_until: Option<DateTime<Utc>>,
 }
@@ -163,23 +165,23 @@ shown_as! {
     OwnPresence => OwnPresenceView;
 }
 
-/// What to change of the caller's own presence. What is not named stays as it is.
+/// Changes of the caller's own presence. An omitted field does not change.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SetPresence {
-    /// What others see while a device of the caller is connected.
+    /// The status that others see while a device of the caller is connected.
     #[serde(default, deserialize_with = "present")]
     availability: Option<Availability>,
-    /// The caller's own words, 1 to 100 characters in one line; `null` takes them back.
+    /// The status text: 1 to 100 characters in one line; `null` removes the text.
     #[serde(default, deserialize_with = "named")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("nullable" = true)))]
     text: Option<Option<String>>,
-    /// When the words end; they do not where it is not named. It is named with `text`.
+    /// The end of the status text; no end where not given. Requires `text`.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     text_until: Option<DateTime<Utc>>,
-    /// Whether the caller appears offline to everybody, without a time and without words. The caller goes on seeing others.
+    /// Whether the caller appears offline to everybody, without a last-seen time and a status text. The caller still sees others.
     #[serde(default, deserialize_with = "present")]
     is_hidden: Option<bool>,
 }
@@ -199,7 +201,7 @@ impl SetPresence {
     /// The command.
     ///
     /// # Errors
-    /// [`Invalid`](Error::Invalid) when an end is named without words.
+    /// [`Invalid`](Error::Invalid) for an end without a status text.
     pub fn command(self) -> Result<chat::SetPresence> {
         let Self { availability, text, text_until: until, is_hidden } = self;
         if until.is_some() && !matches!(text, Some(Some(_))) {
@@ -210,7 +212,7 @@ impl SetPresence {
     }
 }
 
-/// Users whose presence is asked for.
+/// The users of a query of presence.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

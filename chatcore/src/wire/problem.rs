@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 
-/// What went wrong, as RFC 9457 has it, with a stable `code`.
+/// A problem document (RFC 9457) with a stable `code`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem<'a> {
@@ -19,20 +19,20 @@ pub struct Problem<'a> {
     title: &'static str,
     /// The HTTP status.
     status: u16,
-    /// What happened and what to do.
+    /// The description of the error, with a remedy.
     detail: String,
     /// The stable name of the error.
     code: &'a str,
-    /// More of it: `fields` for the offending ones, `oldest` and `head` for `RESYNC`, `retry_after` for `RATE_LIMIT_EXCEEDED`.
+    /// Machine-readable details: `fields` for invalid fields, `oldest` and `head` for `RESYNC`, `retry_after` for `RATE_LIMIT_EXCEEDED`.
     details: Value,
     /// The request's id, also in `X-Request-Id`.
     request_id: Cow<'a, str>,
-    /// When it happened.
+    /// The time of the error.
     timestamp: DateTime<Utc>,
 }
 
 impl<'a> Problem<'a> {
-    /// The document of an error that a request met at this time.
+    /// The problem document of an error of a request at this time.
     #[must_use]
     pub fn new(error: &'a Error, request_id: impl Into<Cow<'a, str>>, timestamp: DateTime<Utc>) -> Self {
         let code = error.code();
@@ -55,7 +55,7 @@ impl<'a> Problem<'a> {
 pub struct ErrorData<'a> {
     /// The stable name of the error.
     code: &'a str,
-    /// What happened and what to do.
+    /// The description of the error, with a remedy.
     message: String,
     /// The machine-readable part, as in a [`Problem`].
     details: Value,

@@ -9,7 +9,7 @@ use crate::{
     model::{InvalidId, Seq, SessionId},
 };
 
-/// Up to where a session is read: a position or a message.
+/// The position or the message up to which a session is read.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -49,12 +49,12 @@ impl MarkRead {
     }
 }
 
-/// Where to continue with marking all sessions as read.
+/// The session after which to continue to mark all sessions as read.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MarkAllRead {
-    /// The `last` of the answer before; the first call has none.
+    /// The `last` of the previous answer; absent in the first call.
     #[serde(default, deserialize_with = "present")]
     after: Option<String>,
 }

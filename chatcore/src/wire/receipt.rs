@@ -8,11 +8,11 @@ use crate::{
     model::{MessageReceipt, ParticipantId, Profile, Seq, UserId},
 };
 
-/// The receipt of a participant for a message. What the caller may not see is `false`.
+/// The receipt of a participant for a message. A value that the caller may not see is `false`.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "MessageReceipt"))]
 struct ReceiptView<'a> {
-    /// The participant: what to give as `after` for the next page.
+    /// The participant: the value of `after` for the next page.
     participant_id: ParticipantId,
     user_id: &'a UserId,
     username: &'a str,
@@ -23,7 +23,7 @@ struct ReceiptView<'a> {
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     avatar_url: Option<&'a str>,
     /// Whether the message is addressed to the participant: the participant is not its author, and was in the session when it was sent.
-    /// There is no receipt of anybody else.
+    /// Only addressees have receipts.
     is_addressee: bool,
     /// Whether a device of the participant has received the message.
     delivered: bool,
@@ -53,22 +53,21 @@ shown_as! {
     MessageReceipt => ReceiptView;
 }
 
-/// Up to where a device has received a session.
+/// The position up to which a device has received a session.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AcknowledgeDelivery {
-    /// A position of the session's log, from 1 on. The device has received everything up to there.
+    /// A position of the session's log, from 1 on. The device has received everything up to the position.
     pub seq: Seq,
 }
 
-/// New settings of the caller; what is left out stays.
+/// New settings of the caller. An omitted setting does not change.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SetUserSettings {
-    /// Whether others see the caller's receipts. A caller who switches this off sees of others whether messages were delivered, and not
-    /// whether they were read.
+    /// Whether others see the caller's receipts. A caller without receipts sees the deliveries of messages to others, but no reads.
     #[serde(default, deserialize_with = "present")]
     receipts: Option<bool>,
 }

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// A report as the user sees it who made it.
+/// The reporter's view of a report.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FiledReport"))]
 struct FiledReportView<'a> {
@@ -43,13 +43,13 @@ impl<'a> From<&'a FiledReport> for FiledReportView<'a> {
     }
 }
 
-/// A report as those see it who moderate.
+/// The moderators' view of a report.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Report"))]
 struct ReportView<'a> {
     id: ReportId,
     session_id: SessionId,
-    /// The user who made it.
+    /// The user who made the report.
     reporter_id: &'a UserId,
     reporter_username: &'a str,
     /// The reported user: the sender where a message is reported.
@@ -68,11 +68,11 @@ struct ReportView<'a> {
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     message: Option<&'a Message>,
     reason: ReportReason,
-    /// The reporter's words.
+    /// The text of the reporter.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     text: Option<&'a str>,
     state: ReportState,
-    /// How often the state was set, the first time included.
+    /// The number of times that the state was set, including the first time.
     revision: u64,
     created_at: DateTime<Utc>,
     /// The moderator who changed the state last; null before the first change.
@@ -118,7 +118,7 @@ impl<'a> From<&'a Report> for ReportView<'a> {
     }
 }
 
-/// What a moderator did in a session.
+/// An entry of the moderation log of a session.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ModerationEntry"))]
 struct ModerationEntryView<'a> {
@@ -131,19 +131,19 @@ struct ModerationEntryView<'a> {
     /// The affected user.
     user_id: &'a UserId,
     username: &'a str,
-    /// The message, where one was deleted or reported.
+    /// The message, for a deletion or a report of a message.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     message_id: Option<MessageId>,
-    /// How many messages were deleted, where all of a user were.
+    /// The number of deleted messages, for a deletion of all messages of a user.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     count: Option<u64>,
-    /// The report, where the state of one was changed.
+    /// The report, for a change of the state of a report.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     report_id: Option<ReportId>,
     /// The new state of the report.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     report_state: Option<ReportState>,
-    /// The end of the ban or the mute; null where it has none.
+    /// The end of the ban or the mute; null for no end.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     until: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -182,9 +182,9 @@ shown_as! {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FileReport {
-    /// Why.
+    /// The reason.
     reason: ReportReason,
-    /// More about it: at most 500 characters. Those who moderate see it.
+    /// An explanation for the moderators: at most 500 characters.
     text: Option<String>,
 }
 
@@ -202,11 +202,11 @@ impl FileReport {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ResolveReport {
-    /// The state. `RESOLVED` and `DISMISSED` are ends: a report that is closed stays as it is.
+    /// The state. `RESOLVED` and `DISMISSED` are final: a closed report does not change.
     state: ReportState,
-    /// A note for those who moderate: at most 500 characters.
+    /// A note for the moderators: at most 500 characters.
     note: Option<String>,
-    /// The revision that the caller has seen, where the change must replace no other.
+    /// The expected revision. If the report has another revision, the change fails.
     revision: Option<u64>,
 }
 

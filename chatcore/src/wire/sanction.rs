@@ -56,9 +56,9 @@ shown_as! { SessionBan => BanView; }
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Sanction {
-    /// Why: at most 500 characters. Those who manage the session see it.
+    /// The reason: at most 500 characters. Users who manage the session see the reason.
     reason: Option<String>,
-    /// When it ends; never where not given.
+    /// The end of the ban or the mute; no end where not given.
     until: Option<DateTime<Utc>>,
 }
 

@@ -14,26 +14,26 @@ use crate::{
     },
 };
 
-/// The settings that a session is made without.
+/// The optional settings of a session.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 struct SettingsView<'a> {
-    /// How many seconds lie between two messages of one sender at the least; 0 where nobody has to wait.
+    /// The minimum number of seconds between two messages of one sender; 0 for no minimum.
     slow_mode_seconds: u32,
-    /// How many seconds a message is kept after it was sent; `null` for ever.
+    /// The lifetime of a message in seconds; `null` for no limit.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     message_lifetime: Option<u32>,
-    /// The part of the history that participants see: `ALL`, or `SINCE_JOINING` for what came with them and after them.
+    /// The part of the history that participants see: `ALL`, or `SINCE_JOINING` for the events from the participant's last join on.
     history_visibility: HistoryVisibility,
-    /// Words under which the session is found.
+    /// The tags: words by which a search finds the session.
     tags: &'a [String],
     /// The address of a picture, or another reference to one.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     avatar_url: Option<&'a str>,
-    /// Data of the host's or the client's own.
+    /// Custom data of the host or the client.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     metadata: Option<&'a Metadata>,
-    /// Whether its users see each other's receipts.
+    /// Whether the users of the session see each other's receipts.
     receipts: bool,
 }
 
@@ -74,7 +74,7 @@ struct SummaryView<'a> {
     user_id: &'a UserId,
     owner_username: &'a str,
     created_at: DateTime<Utc>,
-    /// When the settings last changed.
+    /// The time of the last change of the settings.
     updated_at: DateTime<Utc>,
     message_count: u64,
     participant_count: u32,
@@ -93,10 +93,10 @@ struct SummaryView<'a> {
     unread_mentions: Option<UnreadMentions>,
     #[serde(flatten)]
     settings: SettingsView<'a>,
-    /// When it was archived; `null` where it is not.
+    /// The time of archiving; `null` for a session that is not archived.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     archived_at: Option<DateTime<Utc>>,
-    /// When its owner deleted it; `null` where it is not deleted.
+    /// The time of the deletion by the owner; `null` for a session that is not deleted.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     deleted_at: Option<DateTime<Utc>>,
     /// In lists of the caller's own sessions: the caller's settings for the session.
@@ -105,7 +105,7 @@ struct SummaryView<'a> {
     /// In lists of the caller's own sessions: the caller's role.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<ParticipantRole>,
-    /// In lists of the caller's own sessions: when the caller came, the last time.
+    /// In lists of the caller's own sessions: the time of the caller's last join.
     #[serde(skip_serializing_if = "Option::is_none")]
     joined_at: Option<DateTime<Utc>>,
 }
@@ -170,27 +170,27 @@ struct DetailsView<'a> {
     owner_username: &'a str,
     is_active: bool,
     created_at: DateTime<Utc>,
-    /// When the settings last changed.
+    /// The time of the last change of the settings.
     updated_at: DateTime<Utc>,
-    /// The first 50, in the order in which they came. For more: `GET …/participants`, `after` the id of the last one.
+    /// The first 50 participants, in the order of joining. `GET …/participants` lists more, with the id of the last participant as `after`.
     participants: &'a [Participant],
-    /// The newest 50, oldest of them first.
+    /// The newest 50 messages, oldest first.
     messages: &'a [Message],
     participant_count: u32,
     message_count: u64,
     #[serde(flatten)]
     settings: SettingsView<'a>,
-    /// When it was archived; `null` where it is not.
+    /// The time of archiving; `null` for a session that is not archived.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     archived_at: Option<DateTime<Utc>>,
-    /// When its owner deleted it; `null` where it is not deleted.
+    /// The time of the deletion by the owner; `null` for a session that is not deleted.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     deleted_at: Option<DateTime<Utc>>,
-    /// The position of the session's log at which all of this held: subscribe with it as `after` and miss nothing.
+    /// The position of the session's log at the time of the answer. A subscription with this position as `after` misses no event.
     seq: Seq,
-    /// The same position with its epoch, which `after` takes, too: it is refused when the log no longer has that event.
+    /// The position with its epoch, which `after` takes, too. The server refuses the cursor when the log no longer has that event.
     cursor: Cursor,
-    /// The position up to which the caller has read. A page of messages `after` it begins with the first unread message.
+    /// The position up to which the caller has read. A page of messages `after` this position begins with the first unread message.
     read_upto: Seq,
     /// The messages that the caller has not read.
     unread: Unread,
@@ -200,7 +200,7 @@ struct DetailsView<'a> {
     preferences: Preferences,
     /// The caller's role.
     role: ParticipantRole,
-    /// When the caller came, the last time.
+    /// The time of the caller's last join.
     joined_at: DateTime<Utc>,
 }
 
@@ -274,9 +274,9 @@ impl<'a> From<&'a SessionDetails> for DetailsView<'a> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "PublicSessions"))]
 struct PublicView<'a> {
-    /// The page.
+    /// The sessions of the page.
     sessions: &'a [SessionSummary],
-    /// How many there are in all, at most two seconds ago. It is left out for a search in the order `newest`, which does not look at all of them.
+    /// The total number of sessions, at most two seconds old. Absent for a search in the order `newest`, which does not read all sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u64>,
 }
@@ -288,13 +288,13 @@ impl<'a> From<&'a FoundSessions> for PublicView<'a> {
     }
 }
 
-/// An emoji of a session's own.
+/// A custom emoji of a session.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "SessionEmoji"))]
 struct EmojiView<'a> {
     /// The name, without colons. Users react with `:name:`.
     name: &'a str,
-    /// Where its picture is; `null` where that is not known here.
+    /// The address of the picture; `null` where the server does not know the address.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     url: Option<&'a str>,
 }
@@ -311,7 +311,7 @@ impl<'a> From<&'a SessionEmoji> for EmojiView<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AddEmoji {
-    /// Where its picture is: an address of at most 2,048 characters that begins with `https://`. The server does not look there.
+    /// The address of the picture: at most 2,048 characters, beginning with `https://`. The server does not fetch the picture.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     pub url: Option<String>,
 }
@@ -385,29 +385,29 @@ events! {
     }
 }
 
-/// What a session is made with.
+/// The settings of a new session.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateSession {
-    /// What it is called: 1 to 100 characters.
+    /// The title: 1 to 100 characters.
     title: String,
-    /// What it is about: at most 500 characters.
+    /// The description: at most 500 characters.
     description: Option<String>,
-    /// Who may come in; `PRIVATE` where not given.
+    /// The type; `PRIVATE` where not given.
     session_type: Option<SessionType>,
-    /// How many may be in it, the owner included: 1 to 10,000 by default; 100 where not given.
+    /// The maximum number of participants, including the owner: 1 to 10,000 by default; 100 where not given.
     max_participants: Option<u32>,
     /// The part of the history that participants see; `ALL` where not given. With `SINCE_JOINING`, a participant sees the messages and
-    /// events from the event on that brought the participant in, the last time; the user who made the session sees all.
+    /// events from the participant's last join on; the user who created the session sees all.
     history_visibility: Option<HistoryVisibility>,
-    /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
+    /// Custom data of the host or the client: an object of at most 4,096 bytes of JSON with at most 8 levels.
     metadata: Option<Metadata>,
-    /// Whether its users see each other's receipts; `true` where not given.
+    /// Whether the users of the session see each other's receipts; `true` where not given.
     #[serde(default, deserialize_with = "present")]
     receipts: Option<bool>,
-    /// The caller's own name for the session, which makes a retry safe: 1 to 128 characters, unique among the sessions that
-    /// the caller makes. The header `Idempotency-Key` means the same.
+    /// The caller's idempotency key for the session: 1 to 128 characters, unique among the sessions that the caller creates. The header
+    /// `Idempotency-Key` means the same.
     client_id: Option<String>,
 }
 
@@ -416,7 +416,7 @@ impl CreateSession {
     /// HTTP.
     ///
     /// # Errors
-    /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name two.
+    /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name different client ids.
     pub fn command(self, key: Option<String>) -> Result<(chat::CreateSession, Option<ClientId>)> {
         let Self {
             title,
@@ -482,7 +482,7 @@ impl StartGroup {
     }
 }
 
-/// New settings; what is left out stays.
+/// New settings. An omitted setting does not change.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -490,36 +490,37 @@ pub struct UpdateSession {
     /// The new title: 1 to 100 characters.
     #[serde(default, deserialize_with = "present")]
     title: Option<String>,
-    /// The new description, at most 500 characters; `null` takes it away.
+    /// The new description, at most 500 characters; `null` removes the value.
     #[serde(default, deserialize_with = "named")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("nullable" = true)))]
     description: Option<Option<String>>,
     /// The new type.
     #[serde(default, deserialize_with = "present")]
     session_type: Option<SessionType>,
-    /// The new cap, not below the number of those in the session.
+    /// The new maximum number of participants, not below the current number.
     #[serde(default, deserialize_with = "present")]
     max_participants: Option<u32>,
-    /// How many seconds lie between two messages of one sender at the least: 0 to 21,600. Owners and admins need not wait.
+    /// The minimum number of seconds between two messages of one sender: 0 to 21,600. Owners and admins need not wait.
     #[serde(default, deserialize_with = "present")]
     slow_mode_seconds: Option<u32>,
-    /// How many seconds a message is kept after it was sent: 60 to 31,536,000 by default; `null` for ever. It counts for all messages of the
-    /// session, also for those that were sent before. A message whose time is over is deleted by the server. It may stay a sixtieth of its lifetime longer, at most an hour, and one second.
+    /// The lifetime of a message in seconds: 60 to 31,536,000 by default; `null` for no limit. The lifetime applies to all messages of the
+    /// session, also to earlier messages. The server deletes an expired message. The deletion can be late by a sixtieth of the lifetime, at
+    /// most an hour, plus one second.
     #[serde(default, deserialize_with = "named")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<u32>", extend("nullable" = true)))]
     message_lifetime: Option<Option<u32>>,
     /// The new part of the history that participants see, whatever their role: `ALL`, or `SINCE_JOINING` for the messages and events from
-    /// the event on that brought the participant in, the last time. The user who made the session sees all. It counts at once.
+    /// the participant's last join on. The user who created the session sees all. The change applies at once.
     #[serde(default, deserialize_with = "present")]
     history_visibility: Option<HistoryVisibility>,
-    /// The new tags, all of them: at most 10, each of 1 to 32 characters.
+    /// The complete new tags: at most 10, each of 1 to 32 characters.
     #[serde(default, deserialize_with = "present")]
     tags: Option<Vec<String>>,
-    /// The new picture's address or another reference to one: at most 2,048 characters; `null` takes it away.
+    /// The new address of the picture, or another reference to a picture: at most 2,048 characters; `null` removes the value.
     #[serde(default, deserialize_with = "named")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("nullable" = true)))]
     avatar_url: Option<Option<String>>,
-    /// The new metadata, all of them: an object of at most 4,096 bytes of JSON with at most 8 levels; `null` takes them away.
+    /// The complete new metadata: an object of at most 4,096 bytes of JSON with at most 8 levels; `null` removes the metadata.
     #[serde(default, deserialize_with = "named")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Metadata>", extend("nullable" = true)))]
     metadata: Option<Option<Metadata>>,

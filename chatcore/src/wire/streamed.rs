@@ -9,20 +9,20 @@ use crate::{
     model::{Metadata, SpeakerRole, StreamFailure, StreamState},
 };
 
-/// How far the writing of a streamed message has come.
+/// The progress of a streamed message.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "MessageStream"))]
 pub(super) struct StreamView<'a> {
     state: StateView,
-    /// Why the message was not completed; `null` where it was not failed.
+    /// The reason of the failure; `null` for a message that has not failed.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     reason: Option<StreamFailure>,
-    /// What its author, or the host, says of that.
+    /// The explanation of the failure by the author or the host.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     detail: Option<&'a str>,
 }
 
-/// The state of a streamed message: parts may follow, its author finished it, or it ended before it was complete.
+/// The state of a streamed message: parts may follow, the author finished the message, or the message failed.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "MessageStreamState"))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -45,19 +45,19 @@ impl<'a> From<&'a StreamState> for StreamView<'a> {
     }
 }
 
-/// A message that is written in parts.
+/// A streamed message: a message that is written in parts.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StartStreamedMessage {
-    /// Who speaks; `assistant` where not given.
+    /// The speaker; `assistant` where not given.
     role: Option<SpeakerRole>,
-    /// The message of the same session that it answers. An answer to a reply belongs to the thread of the reply.
+    /// The message that this message answers, in the same session. An answer to a reply belongs to the thread of the reply.
     reply_to: Option<String>,
-    /// The author's own name for the message, which makes a retry safe: 1 to 128 characters, unique per user and session. The header
-    /// `Idempotency-Key` means the same.
+    /// The author's idempotency key for the message: 1 to 128 characters, unique per user and session. The header `Idempotency-Key` means
+    /// the same.
     client_id: Option<String>,
-    /// Data of the host's or the client's own: an object of at most 4,096 bytes of JSON with at most 8 levels.
+    /// Custom data of the host or the client: an object of at most 4,096 bytes of JSON with at most 8 levels.
     metadata: Option<Metadata>,
 }
 
@@ -65,7 +65,7 @@ impl StartStreamedMessage {
     /// The message. `key` is the client id that stands beside the body, like the header `Idempotency-Key` of HTTP.
     ///
     /// # Errors
-    /// [`Invalid`](crate::Error::Invalid) when an id is not valid, or when the body and `key` name two client ids.
+    /// [`Invalid`](crate::Error::Invalid) when an id is not valid, or when the body and `key` name different client ids.
     pub fn command(self, key: Option<String>) -> Result<chat::StartMessage> {
         let Self { role, reply_to, client_id, metadata } = self;
         let reply_to = reply_to.map(|id| message_id("reply_to", &id)).transpose()?;
@@ -79,9 +79,9 @@ impl StartStreamedMessage {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AppendToMessage {
-    /// Where the part begins in the text, in characters (Unicode scalar values): the length of all parts before it.
+    /// The offset of the part in the text, in characters (Unicode scalar values): the length of all earlier parts.
     pub offset: u64,
-    /// The part: at least 1 character. With all parts the text has 8,000 characters at the most by default.
+    /// The part: at least 1 character. All parts together have at most 8,000 characters by default.
     pub text: String,
 }
 
@@ -99,7 +99,7 @@ pub struct FinishMessage {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FailMessage {
-    /// What the readers are told of it: one line of 1 to 200 characters.
+    /// The explanation of the failure for the readers: one line of 1 to 200 characters.
     detail: Option<String>,
 }
 

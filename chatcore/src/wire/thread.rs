@@ -14,7 +14,7 @@ pub(super) struct ThreadView {
     /// The last reply; `null` where there is none.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     last_reply: Option<LastReplyView>,
-    /// Whether the caller follows the thread. Lists of threads and the thread itself say so; it is `null` elsewhere.
+    /// Whether the caller follows the thread. Only lists of threads and the thread itself have this value; `null` elsewhere.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     is_followed: Option<bool>,
 }
@@ -24,7 +24,7 @@ pub(super) struct ThreadView {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "LastReply"))]
 struct LastReplyView {
     id: MessageId,
-    /// Its position in the session's log.
+    /// The position of the reply in the session's log.
     seq: u64,
     created_at: DateTime<Utc>,
 }
@@ -41,11 +41,11 @@ impl From<&ThreadSummary> for ThreadView {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FollowedThread"))]
 struct FollowedView<'a> {
-    /// The message that began the thread. Its `thread` has the number of replies and the last one.
+    /// The message that began the thread. The `thread` of the message has the number of replies and the last reply.
     message: &'a Message,
     /// The position in the session's log up to which the caller has read the thread.
     read_upto: u64,
-    /// The replies after it that the caller did not send.
+    /// The replies after this position that the caller did not send.
     unread: Unread,
 }
 

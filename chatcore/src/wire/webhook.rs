@@ -14,19 +14,20 @@ use crate::{
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Webhook"))]
 struct WebhookView<'a> {
     id: WebhookId,
-    /// The session whose events are sent; null for a webhook of the server, which gets those of all sessions.
+    /// The session whose events are sent; null for a webhook of the server, which receives the events of all sessions.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     session_id: Option<SessionId>,
-    /// Where events are sent.
+    /// The receiver of the events.
     url: &'a str,
     /// The names of the events that are sent; empty for all.
     events: &'a [String],
-    /// `ACTIVE`: events are sent. `PAUSED`: they wait, because a user said so. `GONE`: they wait, because the receiver answered 410.
+    /// `ACTIVE`: events are sent. `PAUSED`: events wait, because a user paused the webhook. `GONE`: events wait, because the receiver
+    /// answered 410.
     state: WebhookState,
-    /// The user who created it.
+    /// The user who created the webhook.
     created_by: &'a UserId,
     created_at: DateTime<Utc>,
-    /// When its settings last changed.
+    /// The time of the last change of the settings.
     updated_at: DateTime<Utc>,
     queue: QueueView,
 }
@@ -52,15 +53,15 @@ impl<'a> From<&'a Webhook> for WebhookView<'a> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "WebhookQueue"))]
 struct QueueView {
-    /// The position up to which everything was delivered, left out, or given up. While many events are delivered, it is up to a second old. Null
-    /// for a webhook of the server, which has a position in each session.
+    /// The position up to which every event was delivered, left out, or given up. During many deliveries, the value is up to a second old.
+    /// Null for a webhook of the server, which has a position in each session.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     delivered_upto: Option<Seq>,
-    /// How many positions of the log come after it. For a webhook of the server: in the first 1,000 sessions with events that wait.
+    /// The number of log positions after `delivered_upto`. For a webhook of the server: in the first 1,000 sessions with events that wait.
     lag: u64,
-    /// How often the next event was tried. For a webhook of the server: how many attempts failed since the last success.
+    /// The number of attempts to deliver the next event. For a webhook of the server: the number of failed attempts since the last success.
     attempts: u32,
-    /// Before this time nothing is tried; null where nothing is to be waited for.
+    /// The earliest time of the next attempt; null without a wait.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     next_attempt_at: Option<DateTime<Utc>>,
     /// The last attempt that failed.
@@ -122,7 +123,7 @@ impl From<Failure> for FailureView {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "CreatedWebhook"))]
 struct CreatedWebhookView<'a> {
-    /// The secret that signs from now on: `whsec_` and base64. No other answer shows it.
+    /// The secret that signs from now on: `whsec_` and base64. Only this answer contains the secret.
     secret: &'a str,
     webhook: &'a Webhook,
 }
@@ -133,7 +134,7 @@ impl<'a> From<&'a CreatedWebhook> for CreatedWebhookView<'a> {
     }
 }
 
-/// An event that could not be delivered. Its position is where it can be read.
+/// A dead letter: an event that could not be delivered. The log has the event at its position.
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "DeadLetter"))]
 struct DeadLetterView<'a> {
@@ -145,9 +146,9 @@ struct DeadLetterView<'a> {
     delivery_id: &'a str,
     /// The last attempt.
     failure: FailureView,
-    /// How often it was tried.
+    /// The number of attempts.
     attempts: u32,
-    /// Whether it waits for another attempt.
+    /// Whether the event waits for a retry.
     is_requested: bool,
 }
 
@@ -177,9 +178,9 @@ shown_as! {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateWebhook {
-    /// Where events are sent: an `https` address of at most 2,000 characters, without a user name, a password and a fragment.
+    /// The receiver of the events: an `https` address of at most 2,000 characters, without a user name, a password and a fragment.
     url: String,
-    /// The names of the events that are sent; all events where it is empty or not given.
+    /// The names of the events that are sent; all events where empty or not given.
     events: Option<Vec<String>>,
     /// `false` lets events wait until the webhook is activated; `true` where not given.
     is_active: Option<bool>,
@@ -194,18 +195,18 @@ impl CreateWebhook {
     }
 }
 
-/// Changes of a webhook. What is not given stays as it is.
+/// Changes of a webhook. An omitted field does not change.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UpdateWebhook {
-    /// Where events are sent, also those that wait.
+    /// The receiver of the events, including events that wait.
     #[serde(default, deserialize_with = "present")]
     url: Option<String>,
     /// The names of the events that are sent; empty for all.
     #[serde(default, deserialize_with = "present")]
     events: Option<Vec<String>>,
-    /// `false` lets events wait. `true` goes on with those that wait, also after the receiver answered 410, and tries the next one at once.
+    /// `false` lets events wait. `true` resumes the deliveries, also after the receiver answered 410, and tries the next event at once.
     #[serde(default, deserialize_with = "present")]
     is_active: Option<bool>,
 }
