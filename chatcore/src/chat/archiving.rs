@@ -26,8 +26,8 @@ fn change(event: SessionEvent, session: Session) -> Plan {
 }
 
 impl Chat {
-    /// Archives a session: it can be read, left and deleted, and nothing in it changes. Archiving it again changes nothing, so a retry is
-    /// safe.
+    /// Archives a session: users can read, leave and delete an archived session, and nothing in the session changes. A repeated call
+    /// changes nothing, so a retry is safe.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not.
@@ -47,7 +47,7 @@ impl Chat {
         })
     }
 
-    /// Takes a session out of the archive. Where it is not archived, nothing changes, so a retry is safe.
+    /// Unarchives a session. For a session that is not archived, nothing changes, so a retry is safe.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not.
@@ -66,7 +66,7 @@ impl Chat {
         })
     }
 
-    /// Restores a session that its owner deleted, with all that was in it. Restoring it again changes nothing, so a retry is safe.
+    /// Restores a session that its owner deleted, with all its contents. A repeated call changes nothing, so a retry is safe.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller is not its owner, an administrator deleted it, or
@@ -99,7 +99,7 @@ impl Chat {
         session.deletion.as_ref().is_some_and(|deletion| now.signed_duration_since(deletion.at) < within)
     }
 
-    /// The archived sessions in which the caller is, in an order.
+    /// The archived sessions of the caller, in an order.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a page outside of the limits.

@@ -8,13 +8,13 @@ use crate::{
     model::{Attachment, Metadata, visible::is_visible},
 };
 
-/// Most attachments of one message.
+/// Maximum number of attachments of one message.
 pub const MAX_ATTACHMENTS: usize = 10;
 
-/// Most bytes of the metadata of one message or session, as compact JSON.
+/// Maximum size of the metadata of one message or session, in bytes of compact JSON.
 pub const MAX_METADATA_BYTES: usize = 4_096;
 
-/// Deepest nesting of objects and lists in metadata; the metadata itself is the first level.
+/// Maximum nesting of objects and lists in metadata; the metadata itself is the first level.
 pub const MAX_METADATA_DEPTH: usize = 8;
 
 /// The largest whole number that every client can tell from its neighbours (RFC 8259, section 6).

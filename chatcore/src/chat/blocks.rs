@@ -1,6 +1,6 @@
 //! Use cases about users whom a user has blocked, and what a block forbids.
 //!
-//! A block belongs to the user who made it, and to no session. Nobody else is told of it.
+//! A block belongs to the blocking user, and to no session. The chat notifies no other user of a block.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,7 +26,7 @@ use crate::{
     trace::use_case,
 };
 
-/// Most users whom a user can block.
+/// Maximum number of users whom a user can block.
 pub const MAX_BLOCKS: u64 = 1_000;
 
 /// The users whom a user has blocked, each with the time of the block.
@@ -54,14 +54,14 @@ impl Default for Pairs {
 }
 
 impl Chat {
-    /// Blocks a user: the user starts no direct session with the caller, and writes nothing more in the one that there is. In other
-    /// sessions the caller sees which messages are of the user. Neither of the two sees the presence of the other, or that the other types, and
-    /// neither mentions the other. The two see no receipts of each other. Blocking again changes nothing, so a retry is safe.
+    /// Blocks a user: the user can neither start a direct session with the caller, nor write in an existing direct session. In other
+    /// sessions the caller sees which messages are of the user. The two users see no presence, no typing and no receipts of each other, and
+    /// cannot mention each other. A repeated call changes nothing, so a retry is safe.
     ///
     /// # Errors
-    /// [`Invalid`](Error::Invalid) for the caller's own id; [`UserNotFound`](Error::UserNotFound) when nobody of that id was ever seen;
-    /// [`LimitExceeded`](Error::LimitExceeded) for one more than [`MAX_BLOCKS`], where other processes may let in a few more at the
-    /// same time; [`RateLimited`](Error::RateLimited) after too many ids that nobody has.
+    /// [`Invalid`](Error::Invalid) for the caller's own id; [`UserNotFound`](Error::UserNotFound) for an unknown id;
+    /// [`LimitExceeded`](Error::LimitExceeded) for one more than [`MAX_BLOCKS`] (concurrent calls in other processes can exceed the limit
+    /// by a few); [`RateLimited`](Error::RateLimited) after too many unknown ids.
     pub async fn block_user(&self, principal: &Principal, other: &UserId) -> Result<()> {
         use_case!("block_user", async move {
             self.enter(principal, Use::Request).await?;
@@ -93,10 +93,10 @@ impl Chat {
         })
     }
 
-    /// Ends a block. Where there is none, nothing changes.
+    /// Ends a block. Without a block, nothing changes.
     ///
     /// # Errors
-    /// [`Unavailable`](Error::Unavailable) when the store is away.
+    /// [`Unavailable`](Error::Unavailable) when the store is unavailable.
     pub async fn unblock_user(&self, principal: &Principal, other: &UserId) -> Result<()> {
         use_case!("unblock_user", async move {
             self.enter(principal, Use::Request).await?;

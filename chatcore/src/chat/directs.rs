@@ -33,21 +33,21 @@ use crate::{
     trace::use_case,
 };
 
-/// Fewest users of a group, the caller included.
+/// Minimum number of users of a group, including the caller.
 pub const GROUP_USERS_MIN: usize = 3;
 
-/// Most users of a group, the caller included.
+/// Maximum number of users of a group, including the caller.
 pub const GROUP_USERS_MAX: usize = 20;
 
 /// Most sessions that were ever found by the same users.
 const GENERATIONS: u64 = 100;
 
-/// A session that was found by its users, or made for them.
+/// A session that was found by its users, or created for these users.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Started {
     /// The session, as [`Chat::session`] gives it.
     pub session: SessionDetails,
-    /// Whether it was made by this call.
+    /// Whether this call created the session.
     pub is_new: bool,
 }
 
@@ -93,14 +93,15 @@ impl Circle<'_> {
 }
 
 impl Chat {
-    /// The direct session of the caller and another user, which is made where there is none. A pair of users has one, whoever
-    /// starts it. Both are members, nobody else comes in, and nobody changes its settings. A user who left is in it again.
+    /// Finds or creates the direct session of the caller and another user. A pair of users has one direct session, whichever user starts
+    /// the session. Both users are members, no other user can join, and no user can change the settings. A user who left is in the session
+    /// again.
     ///
     /// # Errors
-    /// [`Invalid`](Error::Invalid) for the caller's own id; [`UserNotFound`](Error::UserNotFound) when nobody of that id was ever seen;
+    /// [`Invalid`](Error::Invalid) for the caller's own id; [`UserNotFound`](Error::UserNotFound) for an unknown id;
     /// [`UserBanned`](Error::UserBanned) when the other account is banned or deleted; [`RateLimited`](Error::RateLimited) as for
-    /// [`add_participant`](Self::add_participant); [`DirectRefused`](Error::DirectRefused) when the other user takes no direct messages from
-    /// the caller.
+    /// [`add_participant`](Self::add_participant); [`DirectRefused`](Error::DirectRefused) when the other user takes no direct messages
+    /// from the caller.
     pub async fn start_direct(&self, principal: &Principal, other: &UserId) -> Result<Started> {
         use_case!("start_direct", async move {
             self.enter(principal, Use::Request).await?;
@@ -113,8 +114,8 @@ impl Chat {
         })
     }
 
-    /// The group of the caller and other users: an `INVITE_ONLY` session that has exactly these users, and was made by this use case. It is
-    /// made where there is none, and the caller is its owner then. Once a user comes or goes, it is no longer the session of these users.
+    /// Finds or creates the group of the caller and other users: an `INVITE_ONLY` session that has exactly these users, and that this use
+    /// case created. The caller is the owner of a new group. After a join or a leave, the session is no longer the group of these users.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for fewer than [`GROUP_USERS_MIN`] or more than [`GROUP_USERS_MAX`] users; otherwise as

@@ -39,36 +39,36 @@ use crate::{
     trace::use_case,
 };
 
-/// A new text for a message.
+/// An edit of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EditMessage {
-    /// What the message says from now on. Its speaker and its type stay.
+    /// The new content. The speaker and the type do not change.
     pub content: Content,
-    /// The revision that the caller has seen, where the edit must replace no other; `None` to replace any.
+    /// The expected revision of the message; `None` for any revision.
     pub revision: Option<u64>,
-    /// Further users that it mentions, besides the users named in its text. `None` keeps the further users of the message.
+    /// Further mentioned users, besides the users in the text. `None` keeps the further users of the message.
     pub mentions: Option<Vec<UserId>>,
-    /// Whether it mentions everybody in the session besides the words of its text; `None` to keep it.
+    /// Whether the message mentions everybody in the session, also without `@all` in the text; `None` keeps the value.
     pub mentions_everybody: Option<bool>,
-    /// The files that it refers to; `None` to keep them.
+    /// The files that the message refers to; `None` keeps the files.
     pub attachments: Option<Vec<Attachment>>,
-    /// Its metadata, the inner `None` to remove them; `None` to keep them.
+    /// The metadata of the message: the inner `None` removes the metadata, the outer `None` keeps the metadata.
     pub metadata: Option<Option<Metadata>>,
 }
 
 impl EditMessage {
-    /// Another content, whatever the message says now.
+    /// An edit to this content, for any current revision.
     #[must_use]
     pub const fn new(content: Content) -> Self {
         Self { content, revision: None, mentions: None, mentions_everybody: None, attachments: None, metadata: None }
     }
 
-    /// A text, whatever the message says now.
+    /// An edit to this text, for any current revision.
     pub fn text(text: impl Into<String>) -> Self {
         Self::new(Content::Text(text.into()))
     }
 
-    /// The same, provided that the message has this revision.
+    /// Sets the expected revision of the message.
     #[must_use]
     pub const fn of_revision(mut self, revision: u64) -> Self {
         self.revision = Some(revision);
@@ -168,15 +168,15 @@ impl Target {
 }
 
 impl Chat {
-    /// Gives a message another text, and returns the message. The earlier text is kept for those who moderate. An edit to the
-    /// text that the message has changes nothing, so a retry is safe.
+    /// Edits a message, and returns the message. The chat keeps the earlier text for moderators. An edit to the current text changes
+    /// nothing, so a retry is safe.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for content outside of the limits; [`MessageNotFound`](Error::MessageNotFound) as for
     /// [`message`](Self::message); [`Denied`](Error::Denied) when the caller is not the author, forwarded the message, or may not send;
     /// [`MessageDeleted`](Error::MessageDeleted); [`MessageStreaming`](Error::MessageStreaming) before the end of a streamed message;
-    /// [`RevisionConflict`](Error::RevisionConflict) when the message has another revision than the named one; [`LimitExceeded`](Error::LimitExceeded) after
-    /// [`message_edits`](crate::Limits::message_edits) edits.
+    /// [`RevisionConflict`](Error::RevisionConflict) when the message has another revision than the expected revision;
+    /// [`LimitExceeded`](Error::LimitExceeded) after [`message_edits`](crate::Limits::message_edits) edits.
     pub async fn edit_message(&self, principal: &Principal, id: MessageId, edit: EditMessage) -> Result<Message> {
         use_case!("edit_message", id.session_id, async move {
             self.enter(principal, Use::Message).await?;
@@ -192,13 +192,13 @@ impl Chat {
         })
     }
 
-    /// Deletes a message, and returns what stays in its place. The text is gone, and so are the earlier ones. Deleting a deleted
-    /// message changes nothing.
+    /// Deletes a message, and returns the message without its content. The chat also deletes the earlier texts. Deleting a deleted message
+    /// changes nothing.
     ///
     /// # Errors
-    /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
-    /// caller neither is an author who may send nor moderates the session; [`RevisionConflict`](Error::RevisionConflict) when
-    /// the message has another revision than the named one.
+    /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the caller neither is
+    /// an author who may send nor moderates the session; [`RevisionConflict`](Error::RevisionConflict) when the message has another
+    /// revision than the expected revision.
     pub async fn delete_message(&self, principal: &Principal, id: MessageId, revision: Option<u64>) -> Result<Message> {
         use_case!("delete_message", id.session_id, async move {
             self.enter(principal, Use::Request).await?;
@@ -206,7 +206,7 @@ impl Chat {
         })
     }
 
-    /// What a message said before its edits, the oldest text first; nothing for a message that was not edited, or was deleted.
+    /// The earlier texts of a message, the oldest text first; empty for a message that was not edited, or was deleted.
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the

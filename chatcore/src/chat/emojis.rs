@@ -17,10 +17,10 @@ use crate::{
     trace::use_case,
 };
 
-/// Most emojis of one session's own.
+/// Maximum number of custom emojis of one session.
 pub const MAX_EMOJIS: usize = 100;
 
-/// The longest address of an emoji's picture, in characters.
+/// Maximum length of the address of an emoji's picture, in characters.
 pub const MAX_EMOJI_URL_CHARS: usize = 2_048;
 
 /// What is to become of an emoji.
@@ -93,7 +93,7 @@ pub(super) fn is_https(url: &str) -> bool {
 }
 
 impl Chat {
-    /// The emojis of a session's own, in the order of their names.
+    /// The custom emojis of a session, in the order of their names.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session.
@@ -107,8 +107,8 @@ impl Chat {
         })
     }
 
-    /// Gives a session an emoji of its own, with which users react as `:name:`. Where it has one of the name, the address is replaced. The
-    /// same again changes nothing, so a retry is safe.
+    /// Adds a custom emoji to a session. Users react with `:name:`. For an existing name, the call replaces the address. A repeated call
+    /// changes nothing, so a retry is safe.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not manage emojis; [`Invalid`](Error::Invalid) for an address that does not begin with
@@ -135,8 +135,8 @@ impl Chat {
         })
     }
 
-    /// Removes an emoji of a session's own. Reactions with it stay, and can be taken back; nobody reacts with it any more. Where there is
-    /// none of the name, nothing changes, so a retry is safe.
+    /// Removes a custom emoji of a session. Reactions with the emoji stay, and users can remove these reactions; new reactions with the
+    /// emoji are refused. Without an emoji of the name, nothing changes, so a retry is safe.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not manage emojis.

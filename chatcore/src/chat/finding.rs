@@ -26,10 +26,10 @@ use crate::{
     trace::use_case,
 };
 
-/// The longest text that is searched for, in characters.
+/// Maximum length of a search, in characters.
 pub const MAX_SEARCH_CHARS: usize = 100;
 
-/// Most sessions at which one page of a search looks, and most public sessions that are sorted by what they show.
+/// Maximum number of sessions that one page of a search reads, and maximum number of public sessions in a sorted list.
 pub const MAX_SEARCHED: u64 = 2_000;
 
 /// Sessions that are read at once.
@@ -41,11 +41,12 @@ pub enum PublicOrder {
     /// The newest session first.
     #[default]
     Newest,
-    /// By the titles, whatever the case of their letters, character by character. Of sessions with one title, the newest is the first one.
+    /// Alphabetical order of the titles, character by character, without a distinction of case. Of sessions with equal titles, the newest
+    /// comes first.
     Title,
-    /// The session with the most participants first. Of sessions with as many, the newest is the first one.
+    /// The session with the most participants first. Of sessions with equal numbers, the newest comes first.
     Participants,
-    /// The session with the latest event first. Of sessions whose last events have one time, the newest is the first one.
+    /// The session with the latest event first. Of sessions with equal times, the newest comes first.
     Activity,
 }
 
@@ -95,7 +96,7 @@ impl FromStr for PublicOrder {
     }
 }
 
-/// Which public sessions are wanted.
+/// A search of the public list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FindPublicSessions {
     /// Words that white space parts, together 1 to [`MAX_SEARCH_CHARS`] characters. Each word is a part of the title, of the description, or of a
@@ -105,7 +106,7 @@ pub struct FindPublicSessions {
     pub order: PublicOrder,
 }
 
-/// Which of the caller's sessions are wanted.
+/// A search of the caller's sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FindSessions {
     /// Words that white space parts, together 1 to [`MAX_SEARCH_CHARS`] characters. Each word is a part of the title, or in a direct session of
@@ -113,19 +114,19 @@ pub struct FindSessions {
     pub search: Option<String>,
     /// The order.
     pub order: SessionOrder,
-    /// Whether the archived ones are wanted, and not the others.
+    /// Whether to list only the archived sessions; otherwise only the other sessions.
     pub archived: bool,
 }
 
 /// A page of the public list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundSessions {
-    /// The page. In a search it may have fewer sessions than asked for where others follow.
+    /// The sessions of the page. A page of a search may have fewer sessions than requested before further pages.
     pub sessions: Vec<SessionSummary>,
-    /// Where the next page begins, for [`Page::after`]; `None` at the end of the list.
+    /// The place after which the next page begins, for [`Page::after`]; `None` at the end of the list.
     pub next: Option<PublicCursor>,
-    /// How many there are in all; what other processes did in the last two seconds may be missing. `None` for a search in the order
-    /// [`Newest`](PublicOrder::Newest), which does not look at all of them.
+    /// The total number of sessions; changes by other processes in the last two seconds may be missing. `None` for a search in the order
+    /// [`Newest`](PublicOrder::Newest), which does not read all sessions.
     pub total: Option<u64>,
 }
 
@@ -162,7 +163,7 @@ impl Chat {
     /// The sessions that the caller could join and that meet a search, in an order. A walk by [`next`](FoundSessions::next) shows a session
     /// exactly once if the session stays in the list and its sort key (title, number of participants, or last event) does not change.
     ///
-    /// A page of a search looks at [`MAX_SEARCHED`] sessions at the most.
+    /// A page of a search reads at most [`MAX_SEARCHED`] sessions.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for a search or a page outside of the limits, for a place of another order, and for a
@@ -251,11 +252,11 @@ impl Chat {
         Ok(FoundSessions { sessions: self.summaries(found).await?, next: page.next, total: Some(total) })
     }
 
-    /// The sessions in which the caller is that meet a search, in an order. Without a search it is [`sessions_in`](Self::sessions_in), or
-    /// [`archived_sessions`](Self::archived_sessions).
+    /// The sessions of the caller that match a search, in an order. Without a search, the result is that of
+    /// [`sessions_in`](Self::sessions_in) or of [`archived_sessions`](Self::archived_sessions).
     ///
-    /// In the order [`Newest`](SessionOrder::Newest), a page of a search looks at [`MAX_SEARCHED`] sessions at the most, and may have fewer
-    /// entries than asked for where others follow.
+    /// In the order [`Newest`](SessionOrder::Newest), a page of a search reads at most [`MAX_SEARCHED`] sessions, and may have fewer
+    /// entries than requested before further pages.
     ///
     /// # Errors
     /// As [`sessions_in`](Self::sessions_in); [`Invalid`](Error::Invalid) for a search outside of the limits, and for a

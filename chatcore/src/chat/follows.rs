@@ -146,9 +146,8 @@ impl Target {
 }
 
 impl Chat {
-    /// Follows the thread that a message belongs to: replies from then on are unread. To follow a thread that the caller follows changes
-    /// nothing, so a retry is safe. A thread without replies can be followed, too. The caller's other devices are told by a
-    /// [signal](Signal::Thread).
+    /// Follows the thread that a message belongs to: later replies are unread. A repeated call changes nothing, so a retry is safe. The
+    /// caller can also follow a thread without replies. The caller's other devices receive a [signal](Signal::Thread).
     ///
     /// Without this call, a user follows a thread from the user's own first reply on, from the first reply or edit on that names the user, and a
     /// thread that the user began from its first reply on. A mention of everybody makes nobody follow.
@@ -160,9 +159,9 @@ impl Chat {
         use_case!("follow_thread", id.session_id, self.change_following(principal, id, true))
     }
 
-    /// Ceases to follow the thread that a message belongs to. Mentions and the replies of others no longer make the caller follow it; a
-    /// reply of the caller's own and [`follow_thread`](Self::follow_thread) do. The marker stays. A retry is safe. The caller's other
-    /// devices are told by a [signal](Signal::Thread).
+    /// Unfollows the thread that a message belongs to. Mentions and replies of others no longer make the caller follow the thread; a reply
+    /// of the caller and [`follow_thread`](Self::follow_thread) do. The marker stays. A retry is safe. The caller's other devices receive a
+    /// [signal](Signal::Thread).
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the caller may not
@@ -209,9 +208,9 @@ impl Chat {
         Err(Error::Unavailable)
     }
 
-    /// Marks the thread that a message belongs to as read up to the message, and says how far the caller has read the thread then. A marker
-    /// moves forward only: to mark what stands before it changes nothing, so a retry is safe. The read marker of the session stays. A thread
-    /// need not be followed. The caller's other devices are told by a [signal](Signal::Thread).
+    /// Marks the thread that a message belongs to as read up to the message, and returns the caller's new state of the thread. A marker
+    /// only moves forward: an earlier position changes nothing, so a retry is safe. The read marker of the session stays. The caller need
+    /// not follow the thread. The caller's other devices receive a [signal](Signal::Thread).
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message), also beyond the end of the log;
@@ -243,9 +242,10 @@ impl Chat {
         })
     }
 
-    /// The threads of a session that the caller follows, each with the message that began it, the one with the newest reply first. The id of
-    /// an entry, for [`Page::after`], is that of its [last reply](crate::model::ThreadSummary::last). Threads whose replies are all deleted
-    /// are left out. A page looks at 1,000 threads of the session at the most, so it may be shorter than asked for where others follow it.
+    /// The threads of a session that the caller follows, each with the message that began the thread, the thread with the newest reply
+    /// first. The id of an entry, for [`Page::after`], is the id of its [last reply](crate::model::ThreadSummary::last). Threads whose
+    /// replies are all deleted are left out. A page reads at most 1,000 threads of the session, so a page before further pages may be
+    /// shorter than requested.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session; [`Invalid`](Error::Invalid) for a page outside of the limits,

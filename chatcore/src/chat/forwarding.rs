@@ -74,7 +74,7 @@ impl Chat {
         Ok(places.into_iter().filter(sees).collect())
     }
 
-    /// Says a message again in a session in which the caller may send, and returns the copy, which names the origin. The copy has the
+    /// Forwards a message into a session in which the caller may send, and returns the copy, which names the origin. The copy has the
     /// speaker, the content and the attachments, mentions nobody, and cannot be edited. A copy of a copy names the first message.
     ///
     /// # Errors

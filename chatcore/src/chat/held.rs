@@ -33,10 +33,10 @@ use crate::{
     trace::use_case,
 };
 
-/// Most messages of one session that wait for approval.
+/// Maximum number of held messages of one session.
 pub const MAX_HELD: u64 = 500;
 
-/// Most messages of one user in one session that wait for approval.
+/// Maximum number of held messages of one user in one session.
 pub const MAX_HELD_BY_USER: u64 = 20;
 
 /// The longest reason of a policy that is kept.
@@ -49,7 +49,7 @@ const CANDIDATES: u64 = 1_000;
 const OLD: u64 = 20;
 
 impl Chat {
-    /// The messages of a session that wait for approval, the oldest first. The caller's own messages are left out: their answer is up to others.
+    /// The held messages of a session, the oldest first. The caller's own messages are left out, since other users review these messages.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`Invalid`](Error::Invalid) for a page outside of the limits.
@@ -131,14 +131,15 @@ impl Chat {
         Ok(found.iter().map(shown).collect())
     }
 
-    /// Sends a held message in the name of its author, and returns the message. Its time is the time of the approval. The policy does not
-    /// review the message again. The author needs the right to send, in the same stay in the session; an incoming webhook must be there still.
+    /// Sends a held message in the name of its author, and returns the message. The time of the message is the time of the approval. The
+    /// policy does not review the message again. The author needs the right to send, in the same stay in the session; an incoming webhook
+    /// must still exist.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not; [`HeldMessageNotFound`](Error::HeldMessageNotFound) for a message that was approved or
-    /// rejected, and for the caller's own; [`AuthorCannotSend`](Error::AuthorCannotSend) when the author may not send any more; those of
-    /// [`send`](Self::send) for the message; [`CommandNotFound`](Error::CommandNotFound) when the bot of its command has left, or offers
-    /// the command no longer. The message stays held where it cannot be sent, and can be rejected.
+    /// [`Denied`](Error::Denied) when the caller may not; [`HeldMessageNotFound`](Error::HeldMessageNotFound) for a message that was
+    /// approved or rejected, and for the caller's own; [`AuthorCannotSend`](Error::AuthorCannotSend) when the author may not send any more;
+    /// those of [`send`](Self::send) for the message; [`CommandNotFound`](Error::CommandNotFound) when the bot of the message's command has
+    /// left, or no longer offers the command. A message that cannot be sent stays held, and can be rejected.
     pub async fn approve_message(&self, principal: &Principal, session: SessionId, id: HeldId) -> Result<Message> {
         use_case!("approve_message", session, async move {
             self.enter(principal, Use::Request).await?;

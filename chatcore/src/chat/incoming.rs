@@ -32,10 +32,10 @@ use crate::{
     trace::use_case,
 };
 
-/// Most incoming webhooks of a session.
+/// Maximum number of incoming webhooks of a session.
 pub const MAX_INCOMING_WEBHOOKS: usize = 10;
 
-/// The longest name of an incoming webhook, in characters.
+/// Maximum length of the name of an incoming webhook, in characters.
 pub const MAX_WEBHOOK_NAME_CHARS: usize = 100;
 
 /// Random bytes of a token.
@@ -44,33 +44,33 @@ const TOKEN_BYTES: usize = 32;
 /// How old the noted time of the last use may be.
 const NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
 
-/// What an incoming webhook is created with.
+/// The settings of a new incoming webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CreateIncomingWebhook {
-    /// The name of the author of its messages: a line of 1 to [`MAX_WEBHOOK_NAME_CHARS`] characters. It need not be unique.
+    /// The author name of the webhook's messages: a line of 1 to [`MAX_WEBHOOK_NAME_CHARS`] characters. The name need not be unique.
     pub name: String,
     /// The address of the author's picture: `https://…`, at most [`MAX_AVATAR_URL_CHARS`] characters.
     pub avatar_url: Option<String>,
 }
 
-/// Changes of an incoming webhook. What is `None` stays as it is.
+/// Changes of an incoming webhook. A field with `None` does not change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[allow(clippy::option_option, reason = "the two levels mean different things")]
 pub struct UpdateIncomingWebhook {
-    /// As [`CreateIncomingWebhook::name`]. All of its messages have it from now on.
+    /// As [`CreateIncomingWebhook::name`]. The new name applies to all messages of the webhook.
     pub name: Option<String>,
     /// As [`CreateIncomingWebhook::avatar_url`]; `Some(None)` removes it.
     pub avatar_url: Option<Option<String>>,
 }
 
-/// What an incoming webhook posts.
+/// A message of an incoming webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostToWebhook {
     /// The content.
     pub content: Content,
     /// The speaker.
     pub role: SpeakerRole,
-    /// A name for the message, unique for each webhook, as for [`SendMessage::client_id`].
+    /// The idempotency key of the message, unique for each webhook, as for [`SendMessage::client_id`].
     pub client_id: Option<ClientId>,
 }
 
@@ -80,14 +80,14 @@ impl PostToWebhook {
         Self { content: Content::Text(text.into()), role: SpeakerRole::default(), client_id: None }
     }
 
-    /// The same with a client id.
+    /// Sets the client id.
     #[must_use]
     pub fn with_client_id(self, client_id: ClientId) -> Self {
         Self { client_id: Some(client_id), ..self }
     }
 }
 
-/// A holder of a token, whom [`Chat::admit_webhook`] let in for one message.
+/// A holder of a token that [`Chat::admit_webhook`] admitted for one message.
 #[derive(Debug)]
 pub struct IncomingCaller {
     key: IncomingTokens,
@@ -101,7 +101,7 @@ impl IncomingCaller {
         self.place.value.webhook
     }
 
-    /// The session into which it posts.
+    /// The session into which the webhook posts.
     #[must_use]
     pub fn session(&self) -> SessionId {
         self.place.value.session
@@ -172,7 +172,7 @@ fn shown(
 }
 
 impl Chat {
-    /// Creates an incoming webhook. Its token is in this answer and nowhere else: the chat keeps its digest.
+    /// Creates an incoming webhook. Only this answer contains the token: the chat stores the digest of the token.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`Invalid`](Error::Invalid) for a name or an address that is not acceptable;
@@ -210,7 +210,7 @@ impl Chat {
         })
     }
 
-    /// The incoming webhooks of a session in the order in which they were created, without their tokens.
+    /// The incoming webhooks of a session in the order of creation, without their tokens.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not.
@@ -233,7 +233,8 @@ impl Chat {
         })
     }
 
-    /// Gives an incoming webhook another name or picture, which all of its messages have from then on. The same again changes nothing.
+    /// Changes the name or the picture of an incoming webhook. The change applies to all messages of the webhook. A repeated call changes
+    /// nothing.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`WebhookNotFound`](Error::WebhookNotFound) where the session has no such webhook;
@@ -269,7 +270,7 @@ impl Chat {
         })
     }
 
-    /// Deletes an incoming webhook: nothing is posted by it any more. Its messages stay, with its name.
+    /// Deletes an incoming webhook: the token accepts no further post. The messages of the webhook stay, with the webhook's name.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`WebhookNotFound`](Error::WebhookNotFound) where the session has no such webhook.
@@ -290,12 +291,12 @@ impl Chat {
         })
     }
 
-    /// Lets the holder of a token in for one message, before the message is read. The message counts against the webhook. A wrong token counts
-    /// against the caller of the request, or against its address.
+    /// Admits the holder of a token for one message, before the message is read. The message counts against the webhook. A wrong token
+    /// counts against the caller of the request, or against its address.
     ///
     /// # Errors
-    /// [`WebhookNotFound`](Error::WebhookNotFound) for a token that is wrong, or whose webhook or session was deleted;
-    /// [`RateLimited`](Error::RateLimited) for one message or one wrong token too many.
+    /// [`WebhookNotFound`](Error::WebhookNotFound) for a wrong token, and for the token of a deleted webhook or session;
+    /// [`RateLimited`](Error::RateLimited) for a message or a wrong token beyond the limit.
     pub async fn admit_webhook(&self, origin: Origin, token: &IncomingToken) -> Result<IncomingCaller> {
         use_case!("admit_webhook", async move {
             match self.webhook_of(token).await? {
@@ -311,8 +312,8 @@ impl Chat {
         })
     }
 
-    /// Posts a message into the session of a webhook. Its author is the webhook, which is no participant. It mentions nobody, and slow mode
-    /// does not hold it up; the host's policies see it.
+    /// Posts a message into the session of a webhook. The author of the message is the webhook, which is not a participant. The message
+    /// mentions nobody, and slow mode does not apply; the host's policies check the message.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for content outside of the limits; [`WebhookNotFound`](Error::WebhookNotFound) where the webhook or the

@@ -36,31 +36,31 @@ use crate::{
     trace::use_case,
 };
 
-/// Most invites of a session. Those that are over make room for new ones.
+/// Maximum number of invites of a session. Expired and used-up invites make room for new invites.
 pub const MAX_INVITES: usize = 100;
 
-/// For how many seconds an invite lasts where its creator does not say: 7 days.
+/// Default lifetime of an invite in seconds: 7 days.
 pub const INVITE_SECONDS: u32 = 7 * 24 * 60 * 60;
 
-/// For how many seconds an invite can last: 365 days.
+/// Maximum lifetime of an invite in seconds: 365 days.
 pub const INVITE_SECONDS_MAX: u32 = 365 * 24 * 60 * 60;
 
-/// Most uses for which an invite can be created, where its uses are limited.
+/// Maximum number of uses of an invite with a limit of uses.
 pub const INVITE_USES_MAX: u32 = 100_000;
 
 /// Random bytes of a code.
 const CODE_BYTES: usize = 16;
 
-/// What an invite is created with.
+/// The settings of a new invite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CreateInvite {
-    /// The role of users who join by it; a member where not given. Nobody joins as the owner.
+    /// The role of users who join by the invite; a member where not given; never the owner.
     pub role: Option<ParticipantRole>,
-    /// How many users can join by it in all: 1 to [`INVITE_USES_MAX`]; no limit where not given.
+    /// Maximum number of users who join by the invite: 1 to [`INVITE_USES_MAX`]; no limit where not given.
     pub max_uses: Option<u32>,
-    /// For how many seconds it lasts: 1 to [`INVITE_SECONDS_MAX`]; [`INVITE_SECONDS`] where not given.
+    /// The lifetime in seconds: 1 to [`INVITE_SECONDS_MAX`]; [`INVITE_SECONDS`] where not given.
     pub expires_in: Option<u32>,
-    /// Whether its holders have to ask first, by [`Chat::request_to_join`]: somebody who manages the session lets each of them in.
+    /// Whether a holder of the code must call [`Chat::request_to_join`]: a user who manages the session approves each request.
     pub needs_approval: bool,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct Held {
 }
 
 impl Chat {
-    /// Creates an invite. Its code is in this answer and nowhere else: the chat keeps its digest.
+    /// Creates an invite. Only this answer contains the code: the chat stores the digest of the code.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not, the session is private, or the role is owner; [`Invalid`](Error::Invalid) for a
@@ -156,7 +156,7 @@ impl Chat {
         })
     }
 
-    /// Revokes an invite: nobody joins by it any more. Where there is none, nothing changes, so a retry is safe.
+    /// Revokes an invite: the code allows no further join. Without such an invite, nothing changes, so a retry is safe.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not.
@@ -188,8 +188,8 @@ impl Chat {
         })
     }
 
-    /// The invites of a session in the order in which they were created, also those that have expired or are used up. A revoked invite
-    /// is not among them, and no code is.
+    /// The invites of a session in the order of creation, including expired and used-up invites, without revoked invites. The answer
+    /// contains no code.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`Invalid`](Error::Invalid) for a page outside of the limits.
@@ -220,8 +220,8 @@ impl Chat {
     /// A preview of the session for the holder of a code.
     ///
     /// # Errors
-    /// [`InviteNotFound`](Error::InviteNotFound) for a code that is wrong or over; [`Denied`](Error::Denied) when nobody can join the
-    /// session because it is private.
+    /// [`InviteNotFound`](Error::InviteNotFound) for a wrong, expired, revoked or used-up code; [`Denied`](Error::Denied) when the session
+    /// is private.
     pub async fn preview_invite(&self, principal: &Principal, code: &InviteCode) -> Result<InvitePreview> {
         use_case!("preview_invite", async move {
             self.enter(principal, Use::Code).await?;
@@ -250,11 +250,12 @@ impl Chat {
         })
     }
 
-    /// Comes into a session by the code of an invite, in the role that the invite grants. It takes one of the uses of the invite.
+    /// Joins a session by the code of an invite, in the role that the invite grants. The join consumes one use of the invite.
     ///
     /// # Errors
-    /// [`InviteNotFound`](Error::InviteNotFound) for a code that is wrong or over; [`Denied`](Error::Denied) when the session is private
-    /// or full, or the caller is in it already; [`ApprovalRequired`](Error::ApprovalRequired) when the caller has to ask first.
+    /// [`InviteNotFound`](Error::InviteNotFound) for a wrong, expired, revoked or used-up code; [`Denied`](Error::Denied) when the session
+    /// is private or full, or the caller is already in the session; [`ApprovalRequired`](Error::ApprovalRequired) when the caller must
+    /// request to join.
     pub async fn join_by_invite(&self, principal: &Principal, code: &InviteCode) -> Result<Admission> {
         use_case!("join_by_invite", async move {
             self.enter(principal, Use::Code).await?;

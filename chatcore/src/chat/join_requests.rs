@@ -37,16 +37,16 @@ use crate::{
 /// Entries of a list that are looked at for one page.
 const LOOKED: u64 = 500;
 
-/// Most open requests to join one session.
+/// Maximum number of open requests to join one session.
 pub const MAX_JOIN_REQUESTS: usize = 100;
 
 impl Chat {
-    /// Asks to be let into a session, by the code of an invite. It takes one of the uses of the invite. A user has one open request to a
-    /// session: asking again gives that request and changes nothing, so a retry is safe.
+    /// Requests to join a session, by the code of an invite. The request consumes one use of the invite. A user has one open request to a
+    /// session: a repeated call returns that request and changes nothing, so a retry is safe.
     ///
     /// # Errors
-    /// [`InviteNotFound`](Error::InviteNotFound) for a code that is wrong or over; [`Denied`](Error::Denied) when the session is private
-    /// or full, or the caller is in it already; [`Invalid`](Error::Invalid) for a text that is longer than
+    /// [`InviteNotFound`](Error::InviteNotFound) for a wrong, expired, revoked or used-up code; [`Denied`](Error::Denied) when the session
+    /// is private or full, or the caller is already in the session; [`Invalid`](Error::Invalid) for a text that is longer than
     /// [`description_chars`](crate::Limits::description_chars); [`LimitExceeded`](Error::LimitExceeded) for one more than
     /// [`MAX_JOIN_REQUESTS`].
     pub async fn request_to_join(
@@ -99,10 +99,10 @@ impl Chat {
         })
     }
 
-    /// Takes the caller's own request back.
+    /// Withdraws the caller's own request.
     ///
     /// # Errors
-    /// [`JoinRequestNotFound`](Error::JoinRequestNotFound) where there is none, whether or not there is such a session.
+    /// [`JoinRequestNotFound`](Error::JoinRequestNotFound) without a request, also for an unknown session.
     pub async fn withdraw_join_request(&self, principal: &Principal, session: SessionId) -> Result<()> {
         use_case!("withdraw_join_request", session, async move {
             self.enter(principal, Use::Request).await?;
@@ -155,7 +155,7 @@ impl Chat {
         })
     }
 
-    /// Lets the user of a request in, in the role that is given, or else in the role of the invite by whose code the user asked.
+    /// Approves a request to join, with the given role, or else with the role of the invite of the request.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not, the session is private or full, the role is owner, or the user is in already;
@@ -199,7 +199,7 @@ impl Chat {
         })
     }
 
-    /// Declines a request. The user can ask again. The user's connections are told by a [signal](Signal::JoinRequestDeclined).
+    /// Declines a request. The user can repeat the request. The user's connections receive a [signal](Signal::JoinRequestDeclined).
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`JoinRequestNotFound`](Error::JoinRequestNotFound).
@@ -226,8 +226,8 @@ impl Chat {
         })
     }
 
-    /// The caller's own requests that are open, in the order of the ids of their sessions. A page may be shorter than asked for where others
-    /// follow it.
+    /// The caller's own open requests, in the order of the ids of their sessions. A page before further pages may be shorter than
+    /// requested.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for a page outside of the limits.

@@ -1,4 +1,4 @@
-//! Use cases about drafts, and about messages that are sent later.
+//! Use cases about drafts and scheduled messages.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 
@@ -24,12 +24,12 @@ use crate::{
     trace::use_case,
 };
 
-/// A message, and when it is sent.
+/// A message and its send time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleMessage {
-    /// The message. Without a client id it gets one that is made from the id of the scheduled message.
+    /// The message. A message without a client id gets a client id from the id of the scheduled message.
     pub message: SendMessage,
-    /// When it is sent. Parts of a microsecond are cut off.
+    /// The send time, truncated to microseconds.
     pub send_at: DateTime<Utc>,
 }
 
@@ -45,15 +45,15 @@ fn draft(session_id: SessionId, text: &DraftText) -> Draft {
 }
 
 impl Chat {
-    /// Has a message sent at a time. The message is kept in the store, so it is sent after a restart, too, by any process, and once. It is
-    /// sent by the right that its sender has then: it is cancelled where the sender may not send, or has left the session meanwhile, also
-    /// where the sender is back, and where a bot scheduled it with a token that counts no longer. It comes up to
-    /// [`due_interval`](crate::Limits::due_interval) late, and later where no process runs.
+    /// Schedules a message. The store keeps the message, so any process sends the message exactly once, also after a restart. The chat
+    /// checks the sender's rights at the send time: the chat cancels the message if the sender may not send, or has left the session
+    /// meanwhile, also after a rejoin, or if a bot scheduled the message with a token that is no longer valid. The message can be late by
+    /// [`due_interval`](crate::Limits::due_interval), and by the time without a running process.
     ///
     /// # Errors
-    /// Those of [`send`](Self::send) but for client ids, and the message that it answers, which are checked when the message is sent: a
-    /// message whose client id the sender has used is not sent again. [`OutOfScope`](Error::OutOfScope) for a caller with a scope;
-    /// [`Error::Invalid`] for a time that is over, or later than [`schedule_ahead`](crate::Limits::schedule_ahead);
+    /// Those of [`send`](Self::send), except the errors for the client id and for the answered message, which the chat checks at the send
+    /// time: the chat does not send a message whose client id the sender has already used. [`OutOfScope`](Error::OutOfScope) for a caller
+    /// with a scope; [`Error::Invalid`] for a time in the past, or later than [`schedule_ahead`](crate::Limits::schedule_ahead);
     /// [`LimitExceeded`](Error::LimitExceeded) beyond [`scheduled_messages`](crate::Limits::scheduled_messages).
     pub async fn schedule_message(
         &self,
@@ -113,7 +113,7 @@ impl Chat {
         })
     }
 
-    /// The caller's messages that wait for their time, in the order in which they were scheduled.
+    /// The caller's scheduled messages, in the order of scheduling.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for a page outside of the limits.
@@ -134,11 +134,11 @@ impl Chat {
         })
     }
 
-    /// Takes a message back before it is sent.
+    /// Cancels a scheduled message before the chat sends the message.
     ///
     /// # Errors
-    /// [`ScheduledMessageNotFound`](Error::ScheduledMessageNotFound) where the caller has no such message, or it was sent;
-    /// [`Unavailable`](Error::Unavailable) while it is being sent.
+    /// [`ScheduledMessageNotFound`](Error::ScheduledMessageNotFound) where the caller has no such message, or the message was sent;
+    /// [`Unavailable`](Error::Unavailable) while the chat sends the message.
     pub async fn cancel_scheduled_message(&self, principal: &Principal, id: ScheduledId) -> Result<()> {
         use_case!("cancel_scheduled_message", async move {
             self.enter_unscoped(principal, Use::Request).await?;
@@ -166,7 +166,7 @@ impl Chat {
         })
     }
 
-    /// Keeps what the caller has not sent yet, in place of an earlier draft in the session. The last call wins.
+    /// Saves the caller's draft in a session, in place of an earlier draft. The last call wins.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for content outside of the limits; [`Denied`](Error::Denied) when the caller may not view the session;
@@ -204,7 +204,7 @@ impl Chat {
         })
     }
 
-    /// Forgets the caller's draft in a session. Where there is none, nothing changes, so a retry is safe.
+    /// Deletes the caller's draft in a session. Without a draft, nothing changes, so a retry is safe.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session.
@@ -218,7 +218,7 @@ impl Chat {
         })
     }
 
-    /// The caller's drafts, in the order of the sessions' ids. Drafts in sessions that the caller may no longer view are among them.
+    /// The caller's drafts, in the order of the sessions' ids. The list includes drafts in sessions that the caller may no longer view.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for a page outside of the limits.

@@ -62,7 +62,7 @@ impl FromStr for MentionOrder {
     }
 }
 
-/// Which mentions are wanted.
+/// A query of the caller's mentions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListMentions {
     /// Whether the messages that the caller has read are left out.
@@ -89,12 +89,12 @@ impl Walk {
 }
 
 impl Chat {
-    /// The messages that mention the caller, of all sessions that the caller may view. Deleted messages are left out, and so are those of the
-    /// caller's own. An edit that adds a mention does not change the place of the message. A page may be shorter than asked for where others
-    /// follow it.
+    /// The messages that mention the caller, of all sessions that the caller may view. Deleted messages and the caller's own messages are
+    /// left out. An edit that adds a mention does not change the place of the message. A page before further pages may be shorter than
+    /// requested.
     ///
-    /// In the order [`UnreadFirst`](MentionOrder::UnreadFirst), the unread ones among the newest 500 come first. The list is not a snapshot: a
-    /// message that the caller reads between two pages comes twice.
+    /// In the order [`UnreadFirst`](MentionOrder::UnreadFirst), the unread messages among the newest 500 mentions come first. The list is
+    /// not a snapshot: a message that the caller reads between two pages can appear twice.
     ///
     /// # Errors
     /// [`Invalid`](crate::Error::Invalid) for a page outside of the limits.

@@ -34,13 +34,14 @@ use crate::{
     },
 };
 
-/// Most mentions in one message, and most users whom a sender names beside the text.
+/// Maximum number of mentions in one message, and of mentioned users beside the text.
 pub const MAX_MENTIONS: usize = 50;
 
-/// Most participants of a session in which a message can mention everybody.
+/// Maximum number of participants of a session in which a message can mention everybody.
 pub const MAX_EVERYBODY: u32 = 500;
 
-/// Participants whose names are looked for in a text: the first ones of a session. Others can be named beside the text.
+/// Number of participants whose names a text can mention: the first participants of a session. A sender can mention other participants
+/// beside the text.
 pub const MAX_NAMED: u64 = 1_000;
 
 /// What mentions everybody.

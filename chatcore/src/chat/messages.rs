@@ -32,7 +32,7 @@ pub struct EventPage {
     pub after: Cursor,
     /// The events, in order.
     pub events: Vec<Arc<EventView>>,
-    /// The log's end: with the last event at this position there are no more.
+    /// The end of the log. No event follows the event at this position.
     pub head: Cursor,
 }
 
@@ -72,8 +72,8 @@ impl Chat {
     /// One message.
     ///
     /// # Errors
-    /// [`MessageNotFound`](crate::Error::MessageNotFound) when there is none, or the caller may not know its session;
-    /// [`Denied`](crate::Error::Denied) when they may know of it but not view it.
+    /// [`MessageNotFound`](crate::Error::MessageNotFound) for an unknown message, and for a session that is hidden from the caller;
+    /// [`Denied`](crate::Error::Denied) for a session that the caller knows but may not view.
     pub async fn message(&self, principal: &Principal, id: MessageId) -> Result<Message> {
         use_case!("message", id.session_id, async move {
             self.enter(principal, Use::Request).await?;
@@ -84,9 +84,9 @@ impl Chat {
     /// A session's events from a position on, oldest first.
     ///
     /// # Errors
-    /// [`Denied`](crate::Error::Denied) when the caller may not view the session; [`Resync`](crate::Error::Resync) when the position
-    /// lies outside of the kept log or before what the caller sees of it, or belongs to a history that the log no longer has; [`Invalid`](crate::Error::Invalid) for a
-    /// page outside of the limits.
+    /// [`Denied`](crate::Error::Denied) when the caller may not view the session; [`Resync`](crate::Error::Resync) when the position lies
+    /// outside of the kept log, before the history that the caller sees, or in a history that the log no longer has;
+    /// [`Invalid`](crate::Error::Invalid) for a page outside of the limits.
     pub async fn events(
         &self,
         principal: &Principal,
@@ -100,7 +100,7 @@ impl Chat {
         Ok(page)
     }
 
-    /// Whether the caller may follow a session from there on.
+    /// Checks whether the caller may follow a session from a position.
     ///
     /// # Errors
     /// As [`events`](Self::events).

@@ -167,7 +167,7 @@ use streamed::Streams;
 use tokio::sync::Semaphore;
 use typing::Typists;
 
-/// The chat: one handle for everything, cheap to clone, the same for every frontend.
+/// The chat: one handle for all use cases, cheap to clone, shared by all frontends.
 ///
 /// Every method takes the calling [`Principal`](crate::Principal) first, decides by the permission engine, and fails with
 /// the one [`Error`](crate::Error). Dropping a method's future leaves the use case done or not done, never half done.
@@ -227,18 +227,18 @@ impl fmt::Debug for Chat {
 }
 
 impl Chat {
-    /// A chat on a store, with everything else as it is by default.
+    /// A chat on a store, with default options.
     pub fn new(store: impl ChatStore) -> Self {
         Self::builder(store).build()
     }
 
-    /// A chat that forgets everything at the end of the process.
+    /// A chat in memory, without persistence.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::new(MemoryStore::new())
     }
 
-    /// A chat on a store, to be adjusted.
+    /// A builder of a chat on a store.
     pub fn builder(store: impl ChatStore) -> ChatBuilder {
         ChatBuilder {
             store: Arc::new(store),
@@ -255,7 +255,7 @@ impl Chat {
         }
     }
 
-    /// The time by the chat's [`Clock`]: what ends of tokens are compared with.
+    /// The time by the chat's [`Clock`], for comparisons with the expiry of tokens.
     #[must_use]
     pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
         self.inner.clock.now()
@@ -267,14 +267,14 @@ impl Chat {
         Arc::clone(&self.inner.clock)
     }
 
-    /// What this chat allows.
+    /// The limits of this chat.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
     }
 }
 
-/// Adjusts a [`Chat`] before it is made.
+/// A builder of a [`Chat`].
 pub struct ChatBuilder {
     store: Arc<dyn ChatStore>,
     notifier: Arc<dyn Notifier>,
@@ -296,79 +296,79 @@ impl fmt::Debug for ChatBuilder {
 }
 
 impl ChatBuilder {
-    /// Carries hints by this, so that several processes on one store hear of each other at once. Default: within the
-    /// process, others being looked at every [`Limits::poll_interval`].
+    /// Sets the notifier for hints between processes on one store. Default: hints within the process, and polls for changes of other
+    /// processes at [`Limits::poll_interval`].
     #[must_use]
     pub fn notifier(mut self, notifier: impl Notifier) -> Self {
         self.notifier = Arc::new(notifier);
         self
     }
 
-    /// Takes time and ids from this.
+    /// Sets the clock, the source of times and ids.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Decides by this table.
+    /// Sets the permission table.
     #[must_use]
     pub fn permissions(mut self, permissions: PermissionTable) -> Self {
         self.permissions = permissions;
         self
     }
 
-    /// Asks this, too, about everything that the table allows. Default: nothing more is asked.
+    /// Sets the policy that checks each use case after the table allows it. Default: no policy.
     #[must_use]
     pub fn policy(mut self, policy: impl Policy) -> Self {
         self.policy = Some(Arc::new(policy));
         self
     }
 
-    /// Has each message reviewed by this before it is sent or edited. Default: none is reviewed.
+    /// Sets the policy that reviews each message before a send or an edit. Default: no review.
     #[must_use]
     pub fn message_policy(mut self, policy: impl MessagePolicy) -> Self {
         self.message_policy = Some(Arc::new(policy));
         self
     }
 
-    /// What becomes of a message whose review by the [`MessagePolicy`] panics or takes longer than [`Limits::policy_timeout`]. Default: it is
-    /// refused.
+    /// Sets the outcome of a review by the [`MessagePolicy`] that panics or takes longer than [`Limits::policy_timeout`]. Default: the
+    /// message is refused.
     #[must_use]
     pub fn on_message_policy_failure(mut self, outcome: OnFailure) -> Self {
         self.on_failure = outcome;
         self
     }
 
-    /// Asks this about users who were not seen yet. Default: such users are not known.
+    /// Sets the directory for unknown users. Default: no directory.
     #[must_use]
     pub fn directory(mut self, directory: impl UserDirectory) -> Self {
         self.directory = Some(Arc::new(directory));
         self
     }
 
-    /// Counts uses by this. Default: [`ProcessLimiter`](crate::limits::ProcessLimiter), with the rates of [`Limits::rates`].
+    /// Sets the limiter of uses. Default: [`ProcessLimiter`](crate::limits::ProcessLimiter), with the rates of [`Limits::rates`].
     #[must_use]
     pub fn limiter(mut self, limiter: impl Limiter) -> Self {
         self.limiter = Some(Arc::new(limiter));
         self
     }
 
-    /// Counts uses with these rates, whatever [`Limits::rates`] says.
+    /// Sets the rates of uses, in place of [`Limits::rates`].
     #[must_use]
     pub fn rates(mut self, rates: RateLimits) -> Self {
         self.rates = Some(rates);
         self
     }
 
-    /// Allows this much.
+    /// Sets the limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The chat.
+    /// Builds the chat.
     #[must_use]
     pub fn build(self) -> Chat {
         let Self { store, notifier, clock, permissions, policy, message_policy, on_failure, .. } = self;

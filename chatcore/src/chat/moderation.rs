@@ -75,8 +75,8 @@ impl Chat {
         ModerationEntries { session, entry: Newest(ModerationId(self.inner.clock.new_id())) }.put(record)
     }
 
-    /// The reports of a session, the newest first, of one state or of all. A message is shown as it is now. Reports of the caller are left
-    /// out, whoever made them.
+    /// The reports of a session, the newest first, of one state or of all states. A reported message has its current content. Reports about
+    /// the caller are left out.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`Invalid`](Error::Invalid) for a page outside of the limits.
@@ -99,8 +99,8 @@ impl Chat {
         })
     }
 
-    /// What moderators did in a session, the newest first: bans, mutes, removals, deletions of messages of others, and changes of reports. The
-    /// log has no texts. What was done about reports of the caller is left out.
+    /// The moderation log of a session, the newest entry first: bans, mutes, removals, deletions of messages of others, and changes of
+    /// reports. The log has no texts. Actions on reports about the caller are left out.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`Invalid`](Error::Invalid) for a page outside of the limits.

@@ -16,11 +16,11 @@ use crate::{
 };
 
 impl Chat {
-    /// Makes a participant the owner; the caller, who was the owner, is an admin from then on. A mute of the new owner ends.
+    /// Transfers the ownership to a participant. The caller, who was the owner, becomes an admin. A mute of the new owner ends.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller is not the owner, the user is not in the session or the owner already, or the session is
-    /// of a type that has no other owner.
+    /// [`Denied`](Error::Denied) when the caller is not the owner, the user is not in the session, the user is the owner already, or the
+    /// type of the session allows no transfer.
     pub async fn transfer_ownership(
         &self,
         principal: &Principal,

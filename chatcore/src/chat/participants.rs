@@ -30,29 +30,29 @@ use crate::{
     trace::use_case,
 };
 
-/// Whom to bring into a session.
+/// A user to add to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddParticipant {
-    /// Whom: somebody who was seen before.
+    /// A user who was seen before.
     pub user_id: UserId,
-    /// As what; a member where not given.
+    /// The role; a member where not given.
     pub role: Option<ParticipantRole>,
 }
 
-/// How a user came into a session.
+/// The result of a join or an add.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admission {
     /// The user as a participant.
     pub participant: Participant,
-    /// The position of the event that brought the user in: what [`Chat::subscribe`] continues after without missing anything.
+    /// The position of the event of the join: a [`Chat::subscribe`] after this position misses no event.
     pub cursor: Cursor,
 }
 
 impl Chat {
-    /// Comes into a public session: as a member, or, coming back, as what one was if that was less.
+    /// Joins a public session as a member. A user who comes back gets the previous role where that role is lower.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the session is not public, is full, or the caller is in it already.
+    /// [`Denied`](Error::Denied) when the session is not public, is full, or the caller is already in the session.
     pub async fn join(&self, principal: &Principal, id: SessionId) -> Result<Admission> {
         use_case!("join", id, async move {
             self.enter(principal, Use::Request).await?;
@@ -73,7 +73,7 @@ impl Chat {
         })
     }
 
-    /// Goes.
+    /// Leaves a session.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller is not in the session, or is its owner.
@@ -88,15 +88,14 @@ impl Chat {
         })
     }
 
-    /// Adds a user to a session, who is in it at once. Managers of the session do not see the user's e-mail address until the
-    /// user joins by themselves or posts.
+    /// Adds a user to a session. The user is a participant at once. Managers of the session do not see the user's e-mail address until the
+    /// user joins by an own call or posts.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not, the session is private or full, the role is owner, or the
-    /// person is in already; [`RateLimited`](Error::RateLimited) when
-    /// [`adds_per_inviter`](crate::Limits::adds_per_inviter), [`adds_per_invited`](crate::Limits::adds_per_invited) or
-    /// [`adds_per_pair`](crate::Limits::adds_per_pair) is used up; [`UserNotFound`](Error::UserNotFound) when nobody of that
-    /// id was ever seen. A refused add changes nothing.
+    /// [`Denied`](Error::Denied) when the caller may not, the session is private or full, the role is owner, or the user is already in the
+    /// session; [`RateLimited`](Error::RateLimited) when [`adds_per_inviter`](crate::Limits::adds_per_inviter),
+    /// [`adds_per_invited`](crate::Limits::adds_per_invited) or [`adds_per_pair`](crate::Limits::adds_per_pair) is used up;
+    /// [`UserNotFound`](Error::UserNotFound) for an unknown id. A refused add changes nothing.
     pub async fn add_participant(
         &self,
         principal: &Principal,
@@ -144,11 +143,10 @@ impl Chat {
         })
     }
 
-    /// Changes somebody's role.
+    /// Changes the role of a participant.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not, the person is not in the session or its owner, or would
-    /// become owner.
+    /// [`Denied`](Error::Denied) when the caller may not, the user is not in the session, the user is the owner, or the new role is owner.
     pub async fn change_role(
         &self,
         principal: &Principal,
@@ -180,8 +178,8 @@ impl Chat {
         })
     }
 
-    /// Replaces the metadata of a participant, all of them, or takes them away: the caller's own, or those of somebody else. They go with the
-    /// stay: a user who comes back has none. The same metadata again change nothing, so a retry is safe.
+    /// Replaces or removes the complete metadata of a participant: of the caller, or of another participant. The metadata end with the
+    /// stay: a user who comes back has no metadata. Equal metadata change nothing, so a retry is safe.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not, or the user is not in the session; [`Error::Invalid`] for metadata beyond
@@ -221,10 +219,10 @@ impl Chat {
         })
     }
 
-    /// Takes somebody out. They may join a public session again: removal is not a ban.
+    /// Removes a participant. The user may join a public session again: a removal is not a ban.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not, or the person is not in the session or its owner.
+    /// [`Denied`](Error::Denied) when the caller may not, the user is not in the session, or the user is the owner.
     pub async fn remove_participant(&self, principal: &Principal, id: SessionId, user_id: &UserId) -> Result<()> {
         use_case!("remove_participant", id, async move {
             self.enter(principal, Use::Request).await?;
@@ -243,9 +241,8 @@ impl Chat {
         })
     }
 
-    /// The active participants in the order in which they came. Where `with_email` asks for e-mail addresses, a reader is
-    /// shown the reader's own; an owner or admin also those of users who joined by themselves or have posted here; and an
-    /// administrator of the system all.
+    /// The active participants in the order of joining. With `with_email`, a reader sees the reader's own e-mail address; an owner or admin
+    /// also sees the addresses of users who joined by themselves or have posted here; an administrator of the system sees all addresses.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session; [`Error::Invalid`] for a page outside of
@@ -264,12 +261,12 @@ impl Chat {
         })
     }
 
-    /// One participant of a session: a user who is in it, or was (then [`is_active`](Participant::is_active) is `false`).
-    /// E-mail addresses are shown as by [`participants`](Self::participants).
+    /// One participant of a session: a current participant, or a former participant with [`is_active`](Participant::is_active) `false`.
+    /// E-mail addresses are visible as in [`participants`](Self::participants).
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not view the session, and with
-    /// [`TargetNotParticipant`](Denial::TargetNotParticipant) when the user never was in it.
+    /// [`Denied`](Error::Denied) when the caller may not view the session, and with [`TargetNotParticipant`](Denial::TargetNotParticipant)
+    /// when the user never was in the session.
     pub async fn participant(
         &self,
         principal: &Principal,

@@ -20,7 +20,7 @@ use crate::{
     trace::use_case,
 };
 
-/// Most messages that are pinned in one session at the same time. Deleted messages do not count.
+/// Maximum number of pinned messages in one session. Deleted messages do not count.
 pub const MAX_PINS: usize = 50;
 
 /// A message that is pinned in its session.
@@ -28,9 +28,9 @@ pub const MAX_PINS: usize = 50;
 pub struct PinnedMessage {
     /// The message.
     pub message: Message,
-    /// The user who pinned it.
+    /// The user who pinned the message.
     pub pinned_by: Profile,
-    /// When the user pinned it.
+    /// The time of the pin.
     pub pinned_at: DateTime<Utc>,
 }
 
@@ -77,8 +77,8 @@ impl Pinned {
 }
 
 impl Chat {
-    /// The messages that are pinned in a session, the newest pin first. Deleted messages are left out, and so are those that the caller
-    /// does not see.
+    /// The messages that are pinned in a session, the newest pin first. Deleted messages, and messages that the caller does not see, are
+    /// left out.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session.

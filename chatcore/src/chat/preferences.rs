@@ -14,12 +14,12 @@ use crate::{
     trace::use_case,
 };
 
-/// New settings of a user for a session; what is not named stays.
+/// New settings of a user for a session. A setting with `None` does not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SetPreferences {
     /// Whether the user wants no notifications.
     pub is_muted: Option<bool>,
-    /// When the mute ends; it has no end where not given. Only with `is_muted: true`.
+    /// The end of the mute; no end where not given. Only with `is_muted: true`.
     pub muted_until: Option<DateTime<Utc>>,
     /// Whether the session is one of the user's favourites.
     pub is_favourite: Option<bool>,
@@ -47,12 +47,12 @@ impl SetPreferences {
 }
 
 impl Chat {
-    /// Changes the caller's settings for a session, and gives them. A retry is safe. The caller's other devices are told by a
+    /// Changes the caller's settings for a session, and returns the settings. A retry is safe. The caller's other devices receive a
     /// [signal](Signal::Preferences).
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Invalid`](Error::Invalid) for an end of the mute that is past, or
-    /// that stands without a mute.
+    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Invalid`](Error::Invalid) for an end of the mute in the past,
+    /// and for an end without a mute.
     pub async fn set_preferences(
         &self,
         principal: &Principal,

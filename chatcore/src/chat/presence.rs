@@ -30,14 +30,14 @@ use crate::{
 /// Sessions of which it is read at once whether they were deleted.
 const SESSIONS: usize = 500;
 
-/// What to change of the caller's own presence. What is `None` stays as it is.
+/// Changes of the caller's own presence. A field with `None` does not change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SetPresence {
-    /// What others see while a device of the caller is connected.
+    /// The status that others see while a device of the caller is connected.
     pub availability: Option<Availability>,
-    /// The caller's own words; `Some(None)` takes them back.
+    /// The caller's status text; `Some(None)` removes the text.
     pub text: Option<Option<StatusText>>,
-    /// Whether the caller appears offline to everybody, without a time and without words. The caller goes on seeing others.
+    /// Whether the caller appears offline to everybody, without a last-seen time and a status text. The caller still sees others.
     pub is_hidden: Option<bool>,
 }
 
@@ -52,10 +52,10 @@ impl SetPresence {
 }
 
 impl Chat {
-    /// Changes the caller's own presence. It holds for all devices, and for the next ones.
+    /// Changes the caller's own presence. The presence applies to all devices of the caller, also to later devices.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for words outside of the limits, or that have ended.
+    /// [`Error::Invalid`] for a status text outside of the limits, or with an end in the past.
     pub async fn set_presence(&self, principal: &Principal, set: SetPresence) -> Result<OwnPresence> {
         use_case!("set_presence", async move {
             self.enter(principal, Use::Signal).await?;
@@ -108,7 +108,7 @@ impl Chat {
         })
     }
 
-    /// The presence of the participants of a session, in the order in which they came.
+    /// The presence of the participants of a session, in the order of joining.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session; [`Error::Invalid`] for a page outside of the limits.
@@ -132,8 +132,7 @@ impl Chat {
         })
     }
 
-    /// The presence of users, in the order in which they are named. A user who shares no session with the caller is left out, as a user who
-    /// does not exist is.
+    /// The presence of users, in the order of `users`. The answer leaves out unknown users, and users who share no session with the caller.
     ///
     /// # Errors
     /// [`LimitExceeded`](Error::LimitExceeded) for more users than [`batch_max`](crate::Limits::batch_max).

@@ -88,12 +88,12 @@ fn asked(before: Option<&Purge>, by: Asker<'_>, upto: Seq, work: PurgeWork) -> P
 
 impl Chat {
     /// Deletes all messages of a user in a session, up to the last one at the time of the call, as [`delete_message`](Self::delete_message)
-    /// deletes one. Many of them take longer than the call: then the answer says so, and the server goes on in the background, also after the
-    /// end of this process. A call while a deletion goes on says how far it has come. The work ends where the caller loses the right to it.
+    /// deletes one message. For many messages, the answer reports an unfinished deletion, and the server continues in the background, also
+    /// after the end of this process. A call during a deletion returns the progress. The deletion stops if the caller loses the right.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not, the user never was in the session, or the messages are the owner's and the caller
-    /// is not the owner.
+    /// [`Denied`](Error::Denied) when the caller may not, the user never was in the session, or the user is the owner and the caller is not
+    /// the owner.
     pub async fn delete_messages_of(
         &self,
         principal: &Principal,

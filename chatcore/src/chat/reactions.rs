@@ -28,7 +28,7 @@ use crate::{
     trace::use_case,
 };
 
-/// Most kinds of reactions to one message.
+/// Maximum number of kinds of reactions to one message.
 pub const MAX_REACTION_KINDS: usize = 20;
 
 /// What is to become of a reaction.
@@ -106,18 +106,18 @@ impl Reactions {
 }
 
 impl Chat {
-    /// Reacts to a message. Reacting again with the same emoji changes nothing, so a retry is safe. Whether the session has an emoji of a
-    /// name counts at the commit: each change of its emojis makes a reaction that was decided before it be decided again.
+    /// Reacts to a message. A repeated reaction with the same emoji changes nothing, so a retry is safe. The commit checks whether the
+    /// session has a custom emoji of the name: a concurrent change of the session's emojis causes a retry of the reaction.
     ///
     /// # Errors
-    /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
-    /// caller may not react; [`MessageDeleted`](Error::MessageDeleted); [`Malformed`](Error::Malformed) for a name that the session does not
-    /// have; [`LimitExceeded`](Error::LimitExceeded) for one kind more than [`MAX_REACTION_KINDS`].
+    /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the caller may not
+    /// react; [`MessageDeleted`](Error::MessageDeleted); [`Malformed`](Error::Malformed) for an unknown name of a custom emoji;
+    /// [`LimitExceeded`](Error::LimitExceeded) for one kind more than [`MAX_REACTION_KINDS`].
     pub async fn add_reaction(&self, principal: &Principal, id: MessageId, emoji: &Emoji) -> Result<()> {
         use_case!("add_reaction", id.session_id, self.change_reaction(principal, id, emoji, Intent::React))
     }
 
-    /// Takes a reaction back. Where there is none, nothing changes, so a retry is safe.
+    /// Removes a reaction of the caller. Without a reaction, nothing changes, so a retry is safe.
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the
@@ -126,7 +126,7 @@ impl Chat {
         use_case!("remove_reaction", id.session_id, self.change_reaction(principal, id, emoji, Intent::Unreact))
     }
 
-    /// The users who reacted to a message with an emoji, in the order of their ids; nobody for a deleted message.
+    /// The users who reacted to a message with an emoji, in the order of their ids; empty for a deleted message.
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the

@@ -29,16 +29,16 @@ use crate::{
     trace::use_case,
 };
 
-/// Most sessions that one call of [`Chat::mark_all_read`] looks at.
+/// Maximum number of sessions that one call of [`Chat::mark_all_read`] processes.
 pub const MAX_MARKED: u64 = 1_000;
 
-/// Most sessions of a user that are sorted by activity.
+/// Maximum number of sessions of a user in a list by activity.
 pub const MAX_SORTED: u64 = 1_000;
 
 /// Markers that are written in one commit.
 const BATCH: u64 = 100;
 
-/// Up to where a session is read.
+/// The position or the message up to which a session is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadUpto {
     /// A position of the session's log, from 1 on.
@@ -95,8 +95,8 @@ fn write(user: &UserId, session: SessionId, found: Option<&Found<ReadMarker>>, m
 }
 
 impl Chat {
-    /// Marks a session as read up to a position, and says how far the caller has read then. A marker moves forward only: to mark what
-    /// stands before it changes nothing, so a retry is safe. The caller's other devices are told by a [signal](Signal::ReadMarker).
+    /// Marks a session as read up to a position, and returns the caller's new read state. A marker only moves forward: an earlier position
+    /// changes nothing, so a retry is safe. The caller's other devices receive a [signal](Signal::ReadMarker).
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session; [`Invalid`](Error::Invalid) for the position 0;
@@ -129,9 +129,9 @@ impl Chat {
         })
     }
 
-    /// Marks a message and all after it as unread, and says how far the caller has read then. Where the message is unread, nothing
-    /// changes, so a retry is safe. Messages from before the caller came into the session stay read. The caller's other devices are told
-    /// by a [signal](Signal::ReadMarker).
+    /// Marks a message and all later messages as unread, and returns the caller's new read state. For an unread message, nothing changes,
+    /// so a retry is safe. Messages from before the caller's join stay read. The caller's other devices receive a
+    /// [signal](Signal::ReadMarker).
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the caller may not
@@ -169,8 +169,8 @@ impl Chat {
         })
     }
 
-    /// Marks sessions of the caller as read up to the ends of their logs, [`MAX_MARKED`] sessions at the most, newest first. The answer says
-    /// after which session the next call continues. A retry is safe.
+    /// Marks sessions of the caller as read up to the ends of their logs, at most [`MAX_MARKED`] sessions, newest first. The answer names
+    /// the session after which the next call continues. A retry is safe.
     ///
     /// # Errors
     /// Those of the host's policy.
@@ -207,7 +207,7 @@ impl Chat {
         })
     }
 
-    /// What lists of the caller's own sessions show of these sessions, in the order of the ids: `None` for a log that cannot be read.
+    /// The overviews of these sessions for lists of the caller's own sessions, in the order of the ids; `None` for an unreadable log.
     ///
     /// # Errors
     /// As [`sessions_by_id`](Self::sessions_by_id).

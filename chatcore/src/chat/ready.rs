@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Chat {
-    /// Reads one record of the store. A host asks this before it sends users to a process.
+    /// Reads one record of the store. A host calls this function before the host routes users to a process.
     ///
     /// # Errors
     /// [`Unavailable`](Error::Unavailable) when the store fails, or does not answer within this time.

@@ -31,7 +31,7 @@ use crate::{
     trace::use_case,
 };
 
-/// Most participants whose receipts are counted. In a session with more, readers are told of no receipts as they come.
+/// Maximum number of participants whose receipts are counted. In a session with more participants, readers get no signals of receipts.
 pub const MAX_COUNTED: u64 = 500;
 
 /// Participants whose positions are read at once.
@@ -89,12 +89,12 @@ struct Marks {
 }
 
 impl Chat {
-    /// Says that some device of the caller has received everything of a session up to a position, and gives how far that was said. It goes
-    /// forward only: to acknowledge what stands before changes nothing, so a retry is safe. The other readers of the session are told by a
+    /// Acknowledges that a device of the caller has received a session up to a position, and returns the acknowledged position. The
+    /// position only moves forward: an earlier position changes nothing, so a retry is safe. The other readers of the session receive a
     /// [signal](crate::model::Signal::Receipt). No message and no unread count changes.
     ///
-    /// A client may acknowledge each message: a process writes the position of a user in a session once in a second at the most. A process
-    /// that crashes loses what it has not written yet; the next acknowledgement brings it again.
+    /// A client may acknowledge each message: a process writes the position of a user in a session at most once in a second. A crash loses
+    /// positions that are not written yet; the next acknowledgement restores the position.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session; [`Invalid`](Error::Invalid) for the position 0;
@@ -125,11 +125,11 @@ impl Chat {
         })
     }
 
-    /// The receipts for a message, one for each participant of its session, in the order in which they came. What the caller may not see of
-    /// another user is as if the message had not come to that user.
+    /// The receipts for a message, one for each participant of its session, in the order of joining. A receipt that the caller may not see
+    /// looks like a missing receipt.
     ///
-    /// A message has been read by a user who marked the session as read up to it, or who sent one of the last 100 events after it as a message
-    /// of role `user`.
+    /// A user has read a message if the user marked the session as read up to the message, or sent a later message of role `user` among the
+    /// last 100 events.
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`MessageDeleted`](Error::MessageDeleted);
@@ -156,8 +156,8 @@ impl Chat {
         })
     }
 
-    /// How far a message came, and to how many of its addressees, as the caller may see it. The first [`MAX_COUNTED`] participants are
-    /// counted.
+    /// The delivery status of a message and its numbers of addressees, as the caller may see them. The first [`MAX_COUNTED`] participants
+    /// count.
     ///
     /// # Errors
     /// As [`message_receipts`](Self::message_receipts).

@@ -28,26 +28,26 @@ use crate::{
     trace::use_case,
 };
 
-/// Most reports of one user in one session that are not closed.
+/// Maximum number of open reports of one user in one session.
 pub const MAX_OPEN_REPORTS: usize = 50;
 
 /// A report to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileReport {
-    /// Why.
+    /// The reason.
     pub reason: ReportReason,
-    /// More about it: at most [`MAX_REASON_CHARS`] characters.
+    /// The explanation: at most [`MAX_REASON_CHARS`] characters.
     pub text: Option<String>,
 }
 
 /// A new state for a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolveReport {
-    /// The state. A report that is closed stays as it is.
+    /// The state. A closed report does not change.
     pub state: ReportState,
-    /// A note for those who moderate: at most [`MAX_REASON_CHARS`] characters.
+    /// A note for the moderators: at most [`MAX_REASON_CHARS`] characters.
     pub note: Option<String>,
-    /// The revision that the caller has seen, where the change must replace no other; `None` to replace any.
+    /// The expected revision of the report; `None` for any revision.
     pub revision: Option<u64>,
 }
 
@@ -146,8 +146,8 @@ fn checked(report: &FileReport) -> Result<()> {
 }
 
 impl Chat {
-    /// Reports a message to those who moderate the session, and to the administrators of the server. The sender does not learn of it. A user
-    /// has one open report of a message: the same again gives that report and changes nothing, so a retry is safe.
+    /// Reports a message to the moderators of the session, and to the administrators of the server. The chat does not notify the sender. A
+    /// user has one open report of a message: a repeated call returns that report and changes nothing, so a retry is safe.
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) for a message of the caller;
@@ -202,15 +202,15 @@ impl Chat {
         })
     }
 
-    /// Changes the state of a report, and returns the report. The same change by the same caller again changes nothing, so a retry is safe. Of
-    /// two moderators who change one report at once, the first one is followed.
+    /// Changes the state of a report, and returns the report. A repeated change by the same caller changes nothing, so a retry is safe. Of
+    /// two concurrent changes of one report, the first change succeeds.
     ///
-    /// A report about the caller is as one that does not exist: another moderator or an administrator of the server answers it.
+    /// A report about the caller is hidden from the caller: another moderator or an administrator of the server handles the report.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`ReportNotFound`](Error::ReportNotFound);
-    /// [`ReportConflict`](Error::ReportConflict) with the state now, when the report is closed, has another revision than the named one, or is
-    /// in the wanted state by somebody else; [`Invalid`](Error::Invalid) for a note that is too long.
+    /// [`ReportConflict`](Error::ReportConflict) with the current state, when the report is closed, has another revision than the expected
+    /// revision, or has the new state from another user; [`Invalid`](Error::Invalid) for a note that is too long.
     pub async fn resolve_report(
         &self,
         principal: &Principal,

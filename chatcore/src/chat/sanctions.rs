@@ -27,23 +27,23 @@ use crate::{
     trace::use_case,
 };
 
-/// The longest reason of a ban or a mute, in characters.
+/// Maximum length of the reason of a ban or a mute, in characters.
 pub const MAX_REASON_CHARS: usize = 500;
 
-/// How a user is banned or muted.
+/// A ban or a mute of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SanctionUser {
-    /// Why: at most [`MAX_REASON_CHARS`] characters. Those who manage the session see it.
+    /// The reason: at most [`MAX_REASON_CHARS`] characters. Users who manage the session see the reason.
     pub reason: Option<String>,
-    /// When it ends; never where not given.
+    /// The end; no end where not given.
     pub until: Option<DateTime<Utc>>,
 }
 
 impl SanctionUser {
-    /// Without an end.
+    /// A ban or a mute without an end.
     pub const ENDLESS: Self = Self { reason: None, until: None };
 
-    /// Until a time.
+    /// A ban or a mute until a time.
     #[must_use]
     pub const fn until(end: DateTime<Utc>) -> Self {
         Self { reason: None, until: Some(end) }
@@ -89,11 +89,11 @@ fn change(event: ParticipantEvent, record: ParticipantRecord, known: &Known) -> 
 }
 
 impl Chat {
-    /// Bans a user from a session until the end of the ban, or until somebody lifts it. A participant is out at once. Another ban takes
-    /// the place of the one before. The user need not have been seen before.
+    /// Bans a user from a session until the end of the ban, or until a user lifts the ban. The ban removes a participant at once. Another
+    /// ban replaces the previous ban. The user may be unknown.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not, or the user is the owner; [`Error::Invalid`] for an end that is over or a reason
+    /// [`Denied`](Error::Denied) when the caller may not, or the user is the owner; [`Error::Invalid`] for an end in the past or a reason
     /// that is too long.
     pub async fn ban_participant(
         &self,
@@ -137,7 +137,7 @@ impl Chat {
         })
     }
 
-    /// Lifts a user's ban from a session. Where there is none, nothing changes, so a retry is safe. The user does not come back by it.
+    /// Lifts a user's ban from a session. Without a ban, nothing changes, so a retry is safe. The user does not rejoin automatically.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not.
@@ -158,7 +158,7 @@ impl Chat {
         })
     }
 
-    /// The bans of a session that hold, in the order of the users' ids.
+    /// The active bans of a session, in the order of the users' ids.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`Error::Invalid`] for a page outside of the limits.
@@ -221,12 +221,12 @@ impl Chat {
         Ok((found, upto))
     }
 
-    /// Mutes a participant until the end of the mute, or until somebody ends it: the participant reads, and neither sends, edits, reacts
-    /// nor types. The mute stays with a user who leaves and comes back. Another mute takes the place of the one before.
+    /// Mutes a participant until the end of the mute, or until a user ends the mute: the participant reads, and neither sends, edits,
+    /// reacts nor types. The mute survives a leave and a rejoin. Another mute replaces the previous mute.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not, or the user is not in the session or its owner; [`Error::Invalid`] for an end
-    /// that is over or a reason that is too long.
+    /// [`Denied`](Error::Denied) when the caller may not, the user is not in the session, or the user is the owner; [`Error::Invalid`] for
+    /// an end in the past or a reason that is too long.
     pub async fn mute_participant(
         &self,
         principal: &Principal,
@@ -258,7 +258,7 @@ impl Chat {
         })
     }
 
-    /// Ends a user's mute. Where there is none, nothing changes, so a retry is safe.
+    /// Ends a user's mute. Without a mute, nothing changes, so a retry is safe.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not, or is the user.

@@ -37,20 +37,20 @@ use crate::{
     trace::use_case,
 };
 
-/// What to say.
+/// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendMessage {
     /// What.
     pub body: MessageBody,
-    /// The sender's own name for it, unique per user and session. A retry with the same one and the same body gives the
-    /// first result again; without one, a retry is a second message.
+    /// The sender's idempotency key, unique per user and session. A retry with the same key and the same body returns the first result; a
+    /// retry without a key sends a second message.
     pub client_id: Option<ClientId>,
-    /// The message of the same session that it answers.
+    /// The message that this message answers, in the same session.
     pub reply_to: Option<MessageId>,
-    /// Further users that it mentions, besides the users named in its text: at most [`MAX_MENTIONS`](super::MAX_MENTIONS). Users who are not in the
-    /// session are left out.
+    /// Further mentioned users, besides the users in the text: at most [`MAX_MENTIONS`](super::MAX_MENTIONS). The chat leaves out users who
+    /// are not in the session.
     pub mentions: Vec<UserId>,
-    /// Whether it mentions everybody in the session.
+    /// Whether the message mentions everybody in the session.
     pub mentions_everybody: bool,
 }
 
@@ -66,21 +66,21 @@ impl SendMessage {
         Self::new(MessageBody::new(Content::Text(text.into())))
     }
 
-    /// The same with a mention of these users.
+    /// Adds mentions of these users.
     #[must_use]
     pub fn mentioning(mut self, users: impl IntoIterator<Item = UserId>) -> Self {
         self.mentions.extend(users);
         self
     }
 
-    /// The same as an answer to a message.
+    /// Sets the answered message.
     #[must_use]
     pub const fn in_reply_to(mut self, message: MessageId) -> Self {
         self.reply_to = Some(message);
         self
     }
 
-    /// The same with a client id.
+    /// Sets the client id.
     #[must_use]
     pub fn with_client_id(mut self, client_id: ClientId) -> Self {
         self.client_id = Some(client_id);
@@ -88,12 +88,12 @@ impl SendMessage {
     }
 }
 
-/// What the host says in a session.
+/// A message of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostSystem {
     /// What.
     pub content: Content,
-    /// The host's own name for it, unique per principal and session, as for [`SendMessage::client_id`].
+    /// The host's idempotency key, unique per principal and session, as for [`SendMessage::client_id`].
     pub client_id: Option<ClientId>,
 }
 
@@ -103,7 +103,7 @@ impl PostSystem {
         Self { content: Content::Text(text.into()), client_id: None }
     }
 
-    /// The same with a client id.
+    /// Sets the client id.
     #[must_use]
     pub fn with_client_id(mut self, client_id: ClientId) -> Self {
         self.client_id = Some(client_id);
@@ -202,7 +202,7 @@ impl Saying {
         }
     }
 
-    /// A message that is written in parts.
+    /// A streamed message: a message that is written in parts.
     pub(super) fn streamed(message: SendMessage) -> Result<Self> {
         let saying = Self::new(message, Right::Participant)?;
         // The text is reviewed at its end. The metadata are shown before.
@@ -295,14 +295,15 @@ fn engagement(known: &Known, right: Right) -> Option<Write> {
 }
 
 impl Chat {
-    /// Says something. When this returns, the message is as durable as the store, and readers are being told.
+    /// Sends a message. After the return, the message is as durable as the store, and the delivery to readers has begun.
     ///
     /// # Errors
     /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) when the caller may not send,
-    /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message, [`RateLimited`](Error::RateLimited) when
-    /// the session has slow mode and the caller has to wait. For a reply, [`MessageNotFound`](Error::MessageNotFound) when there is no such
-    /// message to answer that the caller sees, and [`MessageDeleted`](Error::MessageDeleted) when it was deleted. [`LimitExceeded`](Error::LimitExceeded) for a
-    /// mention of everybody in a session with more than [`MAX_EVERYBODY`](super::MAX_EVERYBODY) participants.
+    /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message, [`RateLimited`](Error::RateLimited)
+    /// when slow mode requires the caller to wait. For a reply, [`MessageNotFound`](Error::MessageNotFound) for an answered message that
+    /// does not exist or that the caller does not see, and [`MessageDeleted`](Error::MessageDeleted) for a deleted message.
+    /// [`LimitExceeded`](Error::LimitExceeded) for a mention of everybody in a session with more than
+    /// [`MAX_EVERYBODY`](super::MAX_EVERYBODY) participants.
     pub async fn send(&self, principal: &Principal, id: SessionId, message: SendMessage) -> Result<Message> {
         use_case!("send", id, async move {
             self.enter(principal, Use::Message).await?;
@@ -315,16 +316,15 @@ impl Chat {
         })
     }
 
-    /// Posts a message of the type [`System`](MessageType::System), in a session that exists and is not deleted. This is for
-    /// the host alone: no frontend offers it, and it asks neither the permission table nor the [`Policy`](super::Policy).
+    /// Posts a message of the type [`System`](MessageType::System), in a session that exists and is not deleted. This function is for the
+    /// host alone: no frontend offers the function, and neither the permission table nor the [`Policy`](super::Policy) checks the call.
     ///
-    /// The principal is the account in whose name the message stands. It need not be in the session. A host takes one with an
-    /// id that no user can have, like `Principal::new(UserId::new("system")?).with_name("System")`.
+    /// The principal is the author of the message. The principal need not be in the session. A host uses an id that no user can have, for
+    /// example `Principal::new(UserId::new("system")?).with_name("System")`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) with
-    /// [`Hidden`](crate::permission::Denial::Hidden) when there is no such session, or it was deleted,
-    /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message.
+    /// [`Error::Invalid`] for content outside of the limits, [`Denied`](Error::Denied) with [`Hidden`](crate::permission::Denial::Hidden)
+    /// for an unknown or deleted session, [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message.
     pub async fn post_system(&self, principal: &Principal, id: SessionId, post: PostSystem) -> Result<Message> {
         use_case!("post_system", id, async move {
             self.enter(principal, Use::Free).await?;

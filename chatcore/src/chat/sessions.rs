@@ -31,38 +31,38 @@ use crate::{
     trace::use_case,
 };
 
-/// Most tags of a session.
+/// Maximum number of tags of a session.
 pub const MAX_TAGS: usize = 10;
 
-/// The longest tag, in characters.
+/// Maximum length of a tag, in characters.
 pub const MAX_TAG_CHARS: usize = 32;
 
-/// The longest reference to a session's picture, in characters.
+/// Maximum length of a reference to a session's picture, in characters.
 pub const MAX_AVATAR_URL_CHARS: usize = 2_048;
 
-/// What a session is made with.
+/// The settings of a new session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateSession {
-    /// What it is called: 1 to [`title_chars`](crate::Limits::title_chars) characters.
+    /// The title: 1 to [`title_chars`](crate::Limits::title_chars) characters.
     pub title: String,
-    /// What it is about: at most [`description_chars`](crate::Limits::description_chars) characters.
+    /// The description: at most [`description_chars`](crate::Limits::description_chars) characters.
     pub description: Option<String>,
-    /// Who may come in; `PRIVATE` where not given.
+    /// The type.
     pub session_type: SessionType,
-    /// How many may be in it, the owner included; [`default_participants`](crate::Limits::default_participants) where
-    /// not given.
+    /// The maximum number of participants, including the owner; [`default_participants`](crate::Limits::default_participants) where not
+    /// given.
     pub max_participants: Option<u32>,
-    /// Which part of the history participants see.
+    /// The part of the history that participants see.
     pub history_visibility: HistoryVisibility,
-    /// Data of the host's or the client's own: at most [`MAX_METADATA_BYTES`](super::MAX_METADATA_BYTES) bytes with at most
+    /// Custom data of the host or the client: at most [`MAX_METADATA_BYTES`](super::MAX_METADATA_BYTES) bytes with at most
     /// [`MAX_METADATA_DEPTH`](super::MAX_METADATA_DEPTH) levels.
     pub metadata: Option<Metadata>,
-    /// Whether its users see each other's receipts.
+    /// Whether the users of the session see each other's receipts.
     pub receipts: bool,
 }
 
 impl CreateSession {
-    /// A private session with this title and everything else by default.
+    /// A private session with this title and default settings.
     pub fn titled(title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
@@ -75,7 +75,7 @@ impl CreateSession {
         }
     }
 
-    /// The same, of this type.
+    /// Sets the type.
     #[must_use]
     pub fn of_type(mut self, session_type: SessionType) -> Self {
         self.session_type = session_type;
@@ -83,22 +83,22 @@ impl CreateSession {
     }
 }
 
-/// New settings; what is not named stays.
+/// New settings. A setting with `None` does not change.
 pub type UpdateSession = SessionChanges;
 
 /// A page of the public list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PublicSessionPage {
-    /// The page, newest first.
+    /// The sessions of the page, newest first.
     pub sessions: Vec<SessionSummary>,
     /// The id of the last session, for [`Page::after`]; `None` where no session comes after it.
     pub next: Option<SessionId>,
-    /// How many there are in all. What other processes did in the last two seconds may be missing.
+    /// The total number of sessions. Changes by other processes in the last two seconds may be missing.
     pub total: u64,
 }
 
 impl Chat {
-    /// Makes a session, whose owner and first participant the caller becomes. A retry makes a second session; see
+    /// Creates a session. The caller becomes the owner and first participant. A retry creates a second session; see
     /// [`create_session_once`](Self::create_session_once).
     ///
     /// # Errors
@@ -107,8 +107,8 @@ impl Chat {
         use_case!("create_session", self.create(principal, new, None))
     }
 
-    /// Makes a session under a client id, which is the caller's own name for it, unique among the sessions that the caller
-    /// makes. A retry with the same client id and the same settings gives the first session, as it is now.
+    /// Creates a session with a client id: the caller's idempotency key, unique among the sessions that the caller creates. A retry with
+    /// the same client id and the same settings returns the current state of the first session.
     ///
     /// # Errors
     /// As [`create_session`](Self::create_session); [`ClientIdReused`](Error::ClientIdReused) when the client id stands for
@@ -239,8 +239,7 @@ impl Chat {
         self.details(principal, id).await
     }
 
-    /// The sessions in which the caller is, newest first, each with its last message and the number of unread messages.
-    /// The sessions in which the caller is, newest first, without those that are archived.
+    /// The sessions of the caller, newest first, without archived sessions, each with its last message and the number of unread messages.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a page outside of the limits.
@@ -252,8 +251,8 @@ impl Chat {
         use_case!("sessions", self.list_sessions(principal, page, SessionOrder::Newest))
     }
 
-    /// The same in an order. By activity, a page after a session begins at the place that the session has then; where the session is not in the
-    /// list, the page is the first one.
+    /// The sessions of the caller in an order, like [`sessions`](Self::sessions). By activity, a page after a session begins at the current
+    /// place of that session; for a session that is not in the list, the page is the first page.
     ///
     /// # Errors
     /// As [`sessions`](Self::sessions); [`LimitExceeded`](Error::LimitExceeded) for the order by activity when the caller is in more than
@@ -280,7 +279,7 @@ impl Chat {
         self.own_sessions(principal, limit, slice, order, is_open).await
     }
 
-    /// The sessions that the caller could join: public, with a seat left, without the caller. Newest first.
+    /// The sessions that the caller could join: public sessions with a free seat, without the sessions of the caller, newest first.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a page outside of the limits.
@@ -298,7 +297,7 @@ impl Chat {
     /// A session with its first participants and newest messages, a page of each.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not view it.
+    /// [`Denied`](Error::Denied) when the caller may not view the session.
     pub async fn session(&self, principal: &Principal, id: SessionId) -> Result<SessionDetails> {
         use_case!("session", id, async move {
             self.enter(principal, Use::Request).await?;
@@ -311,11 +310,11 @@ impl Chat {
         only(self.each_details(principal, &[id]).await?)
     }
 
-    /// Changes the settings that are named.
+    /// Changes the given settings.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for settings outside of the limits; [`Denied`](Error::Denied) when the caller may not, when
-    /// the cap would be below the head count, or when it would become private with others in it.
+    /// [`Error::Invalid`] for settings outside of the limits; [`Denied`](Error::Denied) when the caller may not, when the new maximum is
+    /// below the number of participants, or when a session with other participants would become private.
     pub async fn update_session(
         &self,
         principal: &Principal,
@@ -356,7 +355,7 @@ impl Chat {
         })
     }
 
-    /// Deletes a session. Its log stays in the store. Nobody sees it, unless its owner restores it within
+    /// Deletes a session. The log stays in the store, and no user sees the session, unless the owner restores the session within
     /// [`restore_sessions_for`](crate::Limits::restore_sessions_for).
     ///
     /// # Errors

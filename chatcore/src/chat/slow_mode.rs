@@ -10,7 +10,7 @@ use crate::{
     store::{ChatStoreExt as _, LastSend, LastSends, TypedKey as _, Write},
 };
 
-/// The longest time between two messages of one sender, in seconds.
+/// Maximum of the time between two messages of one sender, in seconds.
 pub const MAX_SLOW_MODE_SECONDS: u32 = 21_600;
 
 impl Chat {

@@ -5,7 +5,7 @@ use linkify::{LinkFinder, LinkKind};
 use super::mentions::MAX_MENTIONS;
 use crate::model::{Content, Span};
 
-/// Most links of one message that are marked.
+/// Maximum number of marked links of one message.
 pub const MAX_LINKS: usize = 50;
 
 /// Signs that are looked at in one text.

@@ -26,11 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A ban to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BanAccount {
-    /// Why, in words for the banned user: 1 to [`description_chars`](crate::Limits::description_chars) characters.
+    /// The reason, for the banned user: 1 to [`description_chars`](crate::Limits::description_chars) characters.
     pub reason: String,
     /// The user who bans. The events that remove the user from sessions name this user as their actor.
     pub by: UserId,
-    /// When the ban is over; `None` for never.
+    /// The end of the ban; `None` for no end.
     pub until: Option<DateTime<Utc>>,
 }
 
@@ -161,22 +161,24 @@ impl StandingDraft {
 /// # The standing of users
 /// These use cases are the host's: they take no [`Principal`] and ask no permission. An embedder decides who may call them.
 impl Chat {
-    /// A user's standing in the whole system. That of a user who was never seen is the default.
+    /// A user's standing in the whole system; the default for an unknown user.
     ///
     /// # Errors
-    /// [`Unavailable`](Error::Unavailable) when the store is away.
+    /// [`Unavailable`](Error::Unavailable) when the store is unavailable.
     pub async fn standing(&self, user: &UserId) -> Result<UserStanding> {
         Ok(UserStanding::clone(&self.inner.standings.fresh(user).await?.standing))
     }
 
-    /// Ends a login: its tokens are refused from now on, and its streams and sockets end, in this process at once and in others
-    /// within [`standing_age`](crate::Limits::standing_age). `lives_until` says when the last of its tokens expires; until then the
-    /// login is remembered. With accounts in this process, it is remembered at least for as long as a refresh token of theirs lives.
+    /// Ends a login: the chat refuses the tokens of the login from now on, and ends its streams and sockets, in this process at once and in
+    /// other processes within [`standing_age`](crate::Limits::standing_age). `lives_until` is the expiry of the last token of the login;
+    /// until then the chat remembers the ended login. With accounts in this process, the chat remembers the ended login at least for the
+    /// lifetime of a refresh token.
     ///
-    /// 1,000 ended logins of a user are remembered. Beyond that, the logins of the user end that began before the first of these.
+    /// The chat remembers 1,000 ended logins of a user. Beyond that, all logins of the user that began before the first remembered login
+    /// end.
     ///
     /// # Errors
-    /// [`Unavailable`](Error::Unavailable) when the store is away.
+    /// [`Unavailable`](Error::Unavailable) when the store is unavailable.
     pub async fn end_login(&self, user: &UserId, login: LoginId, lives_until: DateTime<Utc>) -> Result<()> {
         let refreshed = TimeDelta::seconds(self.inner.login_seconds.load(Ordering::Relaxed));
         let refreshed_until = self.inner.clock.now().checked_add_signed(refreshed);
@@ -184,8 +186,8 @@ impl Chat {
         self.change_standing(user, |draft| draft.end_login(login, lives_until)).await
     }
 
-    /// Ends all logins of a user that began before now, but for one. A token that does not say when its login began is refused where it
-    /// was issued before now.
+    /// Ends all logins of a user that began before now, except one. A token without the time of its login is refused if the token was
+    /// issued before now.
     ///
     /// # Errors
     /// As [`end_login`](Self::end_login).
@@ -193,10 +195,10 @@ impl Chat {
         self.change_standing(user, |draft| draft.end_all_logins(except)).await
     }
 
-    /// Ends the logins of a user that began before a time: their tokens are refused, also those that a refresh issues later. A login's
-    /// [`LoginId`] says when the login began. Where it does not, or a token names no login, the token's time of issue counts. Most tokens
-    /// say it in whole seconds: one that was issued in the same second as `time` counts as issued before, and so does a token whose time
-    /// of issue is not known. A time that is earlier than the one before changes nothing.
+    /// Ends the logins of a user that began before a time: the chat refuses their tokens, including tokens of a later refresh. The
+    /// [`LoginId`] of a login contains the time of the login. For other ids, and for tokens without a login, the token's time of issue
+    /// counts. Most tokens have a time of issue in whole seconds: a token from the same second as `time` counts as issued before, and so
+    /// does a token without a time of issue. A time earlier than the previous time changes nothing.
     ///
     /// # Errors
     /// As [`end_login`](Self::end_login).
@@ -204,16 +206,16 @@ impl Chat {
         self.change_standing(user, |draft| draft.revoke_before(time)).await
     }
 
-    /// Bans an account. The user is refused from now on with [`AccountBanned`](Error::AccountBanned), also on open streams and
-    /// sockets, and nobody can bring the user into a session. The user is removed from every session by an event of its own, and no
-    /// message of the user stands after it. When this returns, that is done in all sessions. Should the process end before, another
-    /// one continues.
+    /// Bans an account. The user is refused from now on with [`AccountBanned`](Error::AccountBanned), also on open streams and sockets, and
+    /// no user can add the user to a session. The ban removes the user from every session by one event for each session, and no message of
+    /// the user follows that event. After the return, the removal is complete in all sessions. If the process ends earlier, another process
+    /// continues.
     ///
     /// A session that the user owns has no owner until the ban ends. A ban of a banned user replaces the ban.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a reason that is empty or longer than [`description_chars`](crate::Limits::description_chars), or an
-    /// end that is over; [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban is made and the removals are not done yet.
+    /// [`Error::Invalid`] for a reason that is empty or longer than [`description_chars`](crate::Limits::description_chars), or an end in
+    /// the past; [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban is in force and the removals are not complete.
     pub async fn ban_account(&self, user: &UserId, ban: BanAccount) -> Result<()> {
         self.ban_recorded(user, ban, None).await
     }
@@ -238,13 +240,13 @@ impl Chat {
         self.change_and_depart(user, &task, |draft| Some(draft.ban(ban.clone())), by).await
     }
 
-    /// Ends the ban of an account. The user becomes the owner again of the sessions that the ban left without an owner, also where a
-    /// session is full meanwhile. The user's other sessions must let the user in again. A user who is not banned stays as they are.
+    /// Ends the ban of an account. The user becomes the owner again of the sessions that the ban left without an owner, also if a session
+    /// is full meanwhile. The user must join other sessions again. For a user who is not banned, nothing changes.
     ///
-    /// A ban with an end is over without this: the rest happens with the user's next call.
+    /// A ban with an end needs no call of this function: the user's next call after the end restores the ownerships.
     ///
     /// # Errors
-    /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban has ended and not all sessions have their owner back yet.
+    /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban has ended and not all ownerships are restored.
     pub async fn unban_account(&self, user: &UserId) -> Result<()> {
         self.unban_recorded(user, None).await
     }
@@ -254,12 +256,12 @@ impl Chat {
         self.change_and_depart(user, &DepartureTask::Restore, StandingDraft::unban, by).await
     }
 
-    /// Deletes an account: the user is refused with [`AccountDeleted`](Error::AccountDeleted), for good, and removed from every
-    /// session as by [`ban_account`](Self::ban_account). The user's messages stay. The user's bots are deleted, as by
+    /// Deletes an account: the chat refuses all calls of the user with [`AccountDeleted`](Error::AccountDeleted), permanently, and removes
+    /// the user from every session as by [`ban_account`](Self::ban_account). The user's messages stay. The user's bots are deleted, as by
     /// [`delete_bot`](Self::delete_bot).
     ///
     /// # Errors
-    /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the account is deleted and the rest is not done yet.
+    /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the account is deleted and the other work is not complete.
     pub async fn delete_account(&self, user: &UserId, by: &UserId) -> Result<()> {
         let task = DepartureTask::Remove { by: by.clone(), reason: RemovalReason::AccountDeleted };
         self.change_and_depart(user, &task, |draft| Some(draft.delete()), None).await
@@ -304,9 +306,9 @@ impl Chat {
         Err(Error::OutcomeUnknown)
     }
 
-    /// Waits until the caller's login ends before its token expires, and says why: [`TokenInvalid`](Error::TokenInvalid),
-    /// [`AccountBanned`](Error::AccountBanned) or [`AccountDeleted`](Error::AccountDeleted). A frontend closes the caller's
-    /// socket then. Streams end by themselves.
+    /// Waits until the caller's login ends before the token expires, and returns the reason: [`TokenInvalid`](Error::TokenInvalid),
+    /// [`AccountBanned`](Error::AccountBanned) or [`AccountDeleted`](Error::AccountDeleted). After the return, a frontend closes the
+    /// caller's socket. Streams end by themselves.
     ///
     /// Dropping the future ends the wait.
     pub async fn login_ended(&self, principal: &Principal) -> Error {

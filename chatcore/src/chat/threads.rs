@@ -157,8 +157,8 @@ impl ThreadRecord {
 }
 
 impl Chat {
-    /// A page of the thread that a message belongs to: the message that began it, and then the replies, oldest first, as far as the
-    /// caller sees them. A deleted message stays in its place without its content. A message without replies is a thread by itself.
+    /// A page of the thread that a message belongs to: the message that began it, and then the replies, oldest first, as far as the caller
+    /// sees the messages. A deleted message stays in its place without its content. A message without replies is a thread by itself.
     ///
     /// # Errors
     /// [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message); [`Denied`](Error::Denied) when the caller may not
@@ -200,9 +200,9 @@ impl Chat {
         })
     }
 
-    /// The threads of a session, each by the message that began it, the one with the newest reply first. The id of an entry, for
-    /// [`Page::after`], is that of its [last reply](ThreadSummary::last). Threads whose replies are all deleted are left out, and so are
-    /// those that began before what the caller sees. A page may be shorter than asked for where others follow it.
+    /// The threads of a session, each with the message that began the thread, the thread with the newest reply first. The id of an entry,
+    /// for [`Page::after`], is the id of its [last reply](ThreadSummary::last). Threads whose replies are all deleted, and threads that
+    /// began before the history that the caller sees, are left out. A page before further pages may be shorter than requested.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session; [`Invalid`](Error::Invalid) for a page outside of the limits,

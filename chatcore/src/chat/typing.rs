@@ -95,11 +95,11 @@ impl Typists {
 }
 
 impl Chat {
-    /// Tells who listens at the moment that the caller started or stopped typing. Nothing is kept. Typing ends by itself after 6 seconds,
-    /// unless the caller says again within them that it goes on, and with the caller's next message. The readers are told the time of the
-    /// end, so it needs nobody who is still there.
+    /// Signals to the connected readers that the caller started or stopped typing. The signal is not stored. Typing ends after 6 seconds
+    /// without a repeated call, and with the caller's next message. The signal contains the time of the end, so the end needs no connected
+    /// caller.
     ///
-    /// Saying the same again tells the readers nothing for 3 seconds, and neither does changing faster than about once in a second.
+    /// A repeated call within 3 seconds causes no signal, and neither does a change faster than about once in a second.
     ///
     /// # Errors
     /// [`Denied`](crate::Error::Denied) when the caller may not send.

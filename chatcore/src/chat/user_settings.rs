@@ -10,7 +10,7 @@ use crate::{
     trace::use_case,
 };
 
-/// New settings of a user; what is not named stays.
+/// New settings of a user. A setting with `None` does not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SetUserSettings {
     /// Whether others see the user's receipts.
@@ -38,10 +38,10 @@ impl Chat {
         })
     }
 
-    /// Changes the caller's own settings, and gives them. A retry is safe. Streams that are open follow within 2 seconds.
+    /// Changes the caller's own settings, and returns the settings. A retry is safe. Open streams apply the change within 2 seconds.
     ///
     /// # Errors
-    /// Those of a token, and of the host's policy; [`Unavailable`](Error::Unavailable) when the store is away.
+    /// Those of a token, and of the host's policy; [`Unavailable`](Error::Unavailable) when the store is unavailable.
     pub async fn set_user_settings(&self, principal: &Principal, changes: SetUserSettings) -> Result<UserSettings> {
         use_case!("set_user_settings", async move {
             self.enter(principal, Use::Request).await?;

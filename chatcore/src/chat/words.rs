@@ -13,16 +13,16 @@ use hosts::{Address, Name, addresses, host, names};
 use super::{MessageDraft, MessagePolicy, Verdict};
 use crate::{error::Refusal, model::Content};
 
-/// What becomes of a message with a listed word or link.
+/// The outcome for a message with a listed word or link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnMatch {
-    /// It is refused, with the code `WORD_NOT_ALLOWED` or `LINK_NOT_ALLOWED`.
+    /// The message is refused, with the code `WORD_NOT_ALLOWED` or `LINK_NOT_ALLOWED`.
     #[default]
     Refuse,
-    /// It waits for the approval of an owner or admin.
+    /// The message waits for the approval of an owner or admin.
     Hold,
-    /// Each character of the word or of the link becomes an asterisk. In the name of an attachment it is refused, since a policy cannot change
-    /// that.
+    /// Each character of the word or of the link becomes an asterisk. A match in the name of an attachment is refused, since a policy
+    /// cannot change that name.
     Mask,
 }
 
@@ -39,18 +39,18 @@ enum Links {
 
 /// A [`MessagePolicy`] of word lists and link lists.
 ///
-/// It reads the text of a message and the names of its attachments, and no metadata. Encrypted content passes, since the server cannot read it.
+/// The policy reads the text of a message and the names of its attachments, and no metadata. Encrypted content passes, since the server
+/// cannot read encrypted content.
 ///
-/// **Words.** A word is a sequence of letters and digits. It matches as a whole: `ass` does not match `class`. The case of its letters makes no
-/// difference, nor do accents, characters that are not drawn, and other forms of a letter, such as a full-width one.
+/// **Words.** A word is a sequence of letters and digits. Words match as a whole: `ass` does not match `class`. The case of letters makes
+/// no difference, nor do accents, characters that are not drawn, and other forms of a letter, such as a full-width one.
 ///
 /// **Links** are read as a browser reads them, and compared by their hosts: also hosts in other scripts, in punycode, and with escaped letters.
-/// - An `http` or `https` address goes up to white space, `<`, `>` or a quotation mark. An address within another one is one more link. Where the
-///   host of an address cannot be read, the address is not among those that [`only_links`](Self::only_links) lets pass. A text with more than 200
-///   addresses does not pass at all.
-/// - A name without a scheme is found by [`no_links`](Self::no_links) wherever it stands, but for e-mail addresses. `only_links` takes it as
-///   a link where it begins with `www.` or has a path, such as `example.com/offer`. So `main.rs` and `example.com` pass, and `Node.js/React` does
-///   not.
+/// - An `http` or `https` address goes up to white space, `<`, `>` or a quotation mark. An address within another address is a further
+///   link. [`only_links`](Self::only_links) refuses an address with an unreadable host. A text with more than 200 addresses never passes.
+/// - [`no_links`](Self::no_links) finds a name without a scheme at any place, except in e-mail addresses. `only_links` treats such a name
+///   as a link if the name begins with `www.` or has a path, such as `example.com/offer`. So `main.rs` and `example.com` pass, and
+///   `Node.js/React` does not.
 ///
 /// ```
 /// use chatcore::chat::{ListPolicy, OnMatch};
@@ -88,7 +88,7 @@ fn masked(text: &str, parts: &[Part]) -> String {
 }
 
 impl ListPolicy {
-    /// A policy that lets everything pass.
+    /// A policy that allows every message.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -100,8 +100,8 @@ impl ListPolicy {
         folding::is_word(entry.trim())
     }
 
-    /// Whether an entry of a list is a domain, so that [`no_links`](Self::no_links) and [`only_links`](Self::only_links) can compare it. An entry
-    /// with a `*` is none, since a domain stands for its subdomains by itself.
+    /// Whether an entry of a list is a domain, so that [`no_links`](Self::no_links) and [`only_links`](Self::only_links) can compare it. An
+    /// entry with a `*` is no domain, since a domain includes its subdomains.
     #[must_use]
     pub fn is_domain(entry: &str) -> bool {
         !entry.contains('*') && domain(entry).is_some()

@@ -29,16 +29,16 @@ use crate::{
     trace::use_case,
 };
 
-/// Most commands of a bot.
+/// Maximum number of commands of a bot.
 pub const MAX_COMMANDS: usize = 50;
 
-/// The longest description of a command, in characters.
+/// Maximum length of the description of a command, in characters.
 pub const MAX_COMMAND_DESCRIPTION_CHARS: usize = 100;
 
-/// Most bots of a session whose commands are found without the id of the bot, in the order of their ids.
+/// Maximum number of bots of a session whose commands are found without the id of the bot, in the order of their ids.
 pub const MAX_BOTS_LISTED: u64 = 100;
 
-/// Most commands of a session that are listed.
+/// Maximum number of listed commands of a session.
 pub const MAX_COMMANDS_LISTED: usize = 500;
 
 /// A command to invoke.
@@ -46,29 +46,30 @@ pub const MAX_COMMANDS_LISTED: usize = 500;
 pub struct InvokeCommand {
     /// The name of the command.
     pub name: CommandName,
-    /// The text behind the name; empty for none. With the name, it has at most [`message_chars`](crate::Limits::message_chars) characters.
+    /// The text after the name; empty for no arguments. The name and the text together have at most
+    /// [`message_chars`](crate::Limits::message_chars) characters.
     pub arguments: String,
-    /// The bot; `None` where one bot only has the command.
+    /// The bot; `None` where only one bot has the command.
     pub bot_id: Option<UserId>,
-    /// The sender's own name for the message, as for [`SendMessage::client_id`](crate::chat::SendMessage::client_id).
+    /// The sender's idempotency key for the message, as for [`SendMessage::client_id`](crate::chat::SendMessage::client_id).
     pub client_id: Option<ClientId>,
 }
 
 impl InvokeCommand {
-    /// A command of whichever bot has it.
+    /// A command without a given bot.
     #[must_use]
     pub fn new(name: CommandName, arguments: impl Into<String>) -> Self {
         Self { name, arguments: arguments.into(), bot_id: None, client_id: None }
     }
 
-    /// The same, of this bot.
+    /// Sets the bot.
     #[must_use]
     pub fn of_bot(mut self, bot: UserId) -> Self {
         self.bot_id = Some(bot);
         self
     }
 
-    /// The same with a client id.
+    /// Sets the client id.
     #[must_use]
     pub fn with_client_id(mut self, client_id: ClientId) -> Self {
         self.client_id = Some(client_id);
@@ -109,11 +110,11 @@ impl Faults {
 }
 
 impl Chat {
-    /// Replaces the commands that the caller, a bot, offers in all of its sessions. The same again changes nothing.
+    /// Replaces the commands that the caller, a bot, offers in all of its sessions. A repeated call changes nothing.
     ///
     /// # Errors
-    /// [`BotRequired`](Error::BotRequired) for a caller who is no bot; [`Invalid`](Error::Invalid) for more than [`MAX_COMMANDS`], for two of
-    /// one name, and for a description that is not one line of 1 to [`MAX_COMMAND_DESCRIPTION_CHARS`] characters.
+    /// [`BotRequired`](Error::BotRequired) for a caller who is not a bot; [`Invalid`](Error::Invalid) for more than [`MAX_COMMANDS`], for
+    /// two commands of one name, and for a description that is not one line of 1 to [`MAX_COMMAND_DESCRIPTION_CHARS`] characters.
     pub async fn set_commands(&self, principal: &Principal, commands: Vec<BotCommand>) -> Result<Vec<BotCommand>> {
         use_case!("set_commands", async move {
             self.enter(principal, Use::Request).await?;
@@ -161,13 +162,13 @@ impl Chat {
         })
     }
 
-    /// Invokes a command of a bot that is in the session: sends a message with the text `/name arguments` that names the command. It takes the
-    /// right to send, and whatever limits a send limits it.
+    /// Invokes a command of a bot that is in the session: sends a message with the text `/name arguments` that names the command. The call
+    /// needs the right to send, and has the limits of a send.
     ///
     /// # Errors
     /// [`CommandNotFound`](Error::CommandNotFound) where no bot in the session has the command;
-    /// [`CommandAmbiguous`](Error::CommandAmbiguous) where several have it and the call names none; [`Invalid`](Error::Invalid) for arguments
-    /// that are too long; the errors of [`send`](Self::send).
+    /// [`CommandAmbiguous`](Error::CommandAmbiguous) where several bots have the command and the call names no bot;
+    /// [`Invalid`](Error::Invalid) for arguments that are too long; the errors of [`send`](Self::send).
     pub async fn invoke_command(&self, principal: &Principal, id: SessionId, invoke: InvokeCommand) -> Result<Message> {
         use_case!("invoke_command", id, async move {
             self.enter(principal, Use::Message).await?;

@@ -20,10 +20,10 @@ use crate::{
 };
 use chrono::SubsecRound as _;
 
-/// Most bots of one owner.
+/// Maximum number of bots of one owner.
 pub const MAX_BOTS: usize = 20;
 
-/// The longest name of a bot, in characters.
+/// Maximum length of the name of a bot, in characters.
 pub const MAX_BOT_NAME_CHARS: usize = 50;
 
 /// The write of the list of an owner's bots, at the version that was read.
@@ -57,7 +57,7 @@ impl Chat {
         Ok(standings.get(user).await?.standing.is_bot || standings.fresh(user).await?.standing.is_bot)
     }
 
-    /// Creates a bot, which the caller owns. It comes into sessions as any user does. Its name need not be unique.
+    /// Creates a bot, which the caller owns. A bot joins sessions like any user. The name need not be unique.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for a name that is not one line of 1 to [`MAX_BOT_NAME_CHARS`] characters;
@@ -124,11 +124,12 @@ impl Chat {
         })
     }
 
-    /// Deletes a bot: its tokens end at once, it leaves all sessions, and its commands are gone. Its messages stay, with its name.
+    /// Deletes a bot: the tokens of the bot end at once, the bot leaves all sessions, and the commands are removed. The messages stay, with
+    /// the name of the bot.
     ///
     /// # Errors
-    /// [`BotNotFound`](Error::BotNotFound) where the caller owns no such bot; [`OutcomeUnknown`](Error::OutcomeUnknown) where the bot has not
-    /// left all sessions yet: the same again goes on.
+    /// [`BotNotFound`](Error::BotNotFound) where the caller owns no such bot; [`OutcomeUnknown`](Error::OutcomeUnknown) where the bot has
+    /// not left all sessions yet: a repeated call continues.
     pub async fn delete_bot(&self, principal: &Principal, bot: &UserId) -> Result<()> {
         use_case!("delete_bot", async move {
             self.enter_owner(principal).await?;

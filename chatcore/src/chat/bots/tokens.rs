@@ -24,13 +24,13 @@ use crate::{
     trace::use_case,
 };
 
-/// Most tokens of one bot. Those that are over make room for new ones.
+/// Maximum number of tokens of one bot. Expired tokens make room for new tokens.
 pub const MAX_BOT_TOKENS: usize = 10;
 
-/// Most sessions that a token can name.
+/// Maximum number of sessions in the scope of a token.
 pub const MAX_TOKEN_SESSIONS: usize = 100;
 
-/// The longest name of a token, in characters.
+/// Maximum length of the name of a token, in characters.
 pub const MAX_TOKEN_NAME_CHARS: usize = 100;
 
 /// Random bytes of a token.
@@ -42,13 +42,13 @@ const REMEMBERED: TimeDelta = TimeDelta::days(1);
 /// A token to be created.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CreateBotToken {
-    /// What the owner calls it: one line of 1 to [`MAX_TOKEN_NAME_CHARS`] characters.
+    /// The name of the token: one line of 1 to [`MAX_TOKEN_NAME_CHARS`] characters.
     pub name: String,
-    /// The sessions that it is for, 1 to [`MAX_TOKEN_SESSIONS`]; `None` for all of the bot.
+    /// The sessions in the scope of the token, 1 to [`MAX_TOKEN_SESSIONS`]; `None` for all sessions of the bot.
     pub sessions: Option<Vec<SessionId>>,
-    /// The [names](ActionKind::name) of the actions that it is for, at least 1; `None` for all.
+    /// The [names](ActionKind::name) of the actions in the scope of the token, at least 1; `None` for all actions.
     pub actions: Option<Vec<String>>,
-    /// When it ends; `None` for never.
+    /// The end of the token; `None` for no end.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -58,14 +58,14 @@ impl CreateBotToken {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// The same for these sessions.
+    /// Limits the scope to these sessions.
     #[must_use]
     pub fn for_sessions(mut self, sessions: impl IntoIterator<Item = SessionId>) -> Self {
         self.sessions = Some(sessions.into_iter().collect());
         self
     }
 
-    /// The same for these actions.
+    /// Limits the scope to these actions.
     #[must_use]
     pub fn for_actions(mut self, actions: impl IntoIterator<Item = ActionKind>) -> Self {
         self.actions = Some(actions.into_iter().map(ActionKind::name).collect());
@@ -129,7 +129,8 @@ fn shown(bot: &UserId, token: &BotTokenRecord, last_used_at: Option<DateTime<Utc
 }
 
 impl Chat {
-    /// Creates a token of a bot that the caller owns. Its text is in this answer and nowhere else. [`BotAuthenticator`] accepts it.
+    /// Creates a token of a bot that the caller owns. Only this answer contains the text of the token. [`BotAuthenticator`] accepts the
+    /// token.
     ///
     /// # Errors
     /// [`BotNotFound`](Error::BotNotFound) where the caller owns no such bot; [`Invalid`](Error::Invalid) for a name, a scope or a time that is
@@ -197,8 +198,8 @@ impl Chat {
         })
     }
 
-    /// Revokes a token of a bot that the caller owns: it is refused from now on, and its streams and sockets end, in this process at once and
-    /// in others within [`standing_age`](crate::Limits::standing_age).
+    /// Revokes a token of a bot that the caller owns: the chat refuses the token from now on, and ends its streams and sockets, in this
+    /// process at once and in other processes within [`standing_age`](crate::Limits::standing_age).
     ///
     /// # Errors
     /// [`BotNotFound`](Error::BotNotFound) where the caller owns no such bot; [`BotTokenNotFound`](Error::BotTokenNotFound) where the bot has no

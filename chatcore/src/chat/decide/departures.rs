@@ -297,8 +297,8 @@ impl Chat {
         }
     }
 
-    /// Starts the background work in the current runtime: scheduled messages, and work that another process left behind. The first use
-    /// case starts it, too, so this is for a host whose users may stay away after a start. Outside of a runtime it does nothing.
+    /// Starts the background work in the current runtime: scheduled messages, and unfinished work of other processes. The first use case
+    /// also starts the work, so this function is for a host without users after a start. Outside of a runtime the function does nothing.
     pub fn start_background_tasks(&self) {
         self.keep_resuming();
     }

@@ -35,12 +35,13 @@ pub(in crate::chat) fn microseconds(time: DateTime<Utc>) -> u64 {
 }
 
 impl Chat {
-    /// Does what is due by now, and returns how much was done: messages are sent whose time has come, messages whose lifetime is over are
-    /// deleted, streamed messages whose author is gone are ended, and deletions of all messages of a user go on. The chat does so by itself every
-    /// [`due_interval`](crate::Limits::due_interval), beginning with the first use case, or with [`start_background_tasks`](Self::start_background_tasks).
+    /// Does the due work, and returns the number of completed items: sends due scheduled messages, deletes expired messages, ends streamed
+    /// messages without an author, and continues deletions of all messages of a user. The chat does this work automatically every
+    /// [`due_interval`](crate::Limits::due_interval), from the first use case or from
+    /// [`start_background_tasks`](Self::start_background_tasks) on.
     ///
     /// # Errors
-    /// [`Unavailable`](Error::Unavailable) when the store is away. What is not done stays due.
+    /// [`Unavailable`](Error::Unavailable) when the store is unavailable. Unfinished work stays due.
     pub async fn run_due(&self) -> Result<u64> {
         self.record_streams().await;
         let (mut after, mut done) = (None, 0);

@@ -148,24 +148,24 @@ pub(crate) fn refused(shortage: Shortage) -> Error {
     Error::RateLimited { retry_after: shortage.retry_after() }
 }
 
-/// How a request ended.
+/// The outcome of a request.
 #[derive(Debug)]
 pub struct Metered<T> {
-    /// What the request gave; [`RateLimited`](Error::RateLimited) where the request reached no use case, had no known caller, and is one
-    /// too many of its address.
+    /// The result of the request; [`RateLimited`](Error::RateLimited) for a request without a use case and a known caller, beyond the limit
+    /// of its address.
     pub output: Result<T>,
-    /// What the caller has left after the request: in the bucket that refused a use, or else in the bucket that is closest to its end of
-    /// those that the request used, or else in the general bucket. `None` where the caller has no limit.
+    /// The remaining allowance of the caller after the request: of the bucket that refused a use, else of the used bucket that is closest
+    /// to its limit, else of the general bucket. `None` for a caller without a limit.
     pub left: Option<Allowance>,
 }
 
 impl Chat {
-    /// Carries out a client's request for a frontend, and tells what the caller has left afterwards. The request calls
-    /// [`admit`](Self::admit) as soon as it knows who calls.
+    /// Runs a client's request for a frontend, and returns the remaining allowance of the caller. The request calls [`admit`](Self::admit)
+    /// as soon as the caller is known.
     ///
-    /// With `counts_strangers`, a request that ends before `admit` was called counts against its address.
+    /// With `counts_strangers`, a request that ends before a call of `admit` counts against its address.
     ///
-    /// What the request starts in other tasks is counted, and not told.
+    /// Uses in other tasks of the request count, but are not in the returned allowance.
     pub async fn metered<T>(
         &self,
         origin: Origin,
@@ -193,16 +193,17 @@ impl Chat {
         Metered { output, left }
     }
 
-    /// Lets the caller of a request in, or turns them away, by what the frontend found out about the caller: every frontend calls it before
-    /// it reads the rest of a request, or at the first message of a socket.
+    /// Admits or refuses the caller of a request, by the authentication of the frontend. Every frontend calls this function before the
+    /// frontend reads the rest of a request, or at the first message of a socket.
     ///
-    /// A caller without a valid token counts against the address. Within [`metered`](Self::metered), the request of a known caller is
-    /// counted here, so that one too many is refused before its body is read, and the first use case of the request is not counted again.
+    /// A caller without a valid token counts against the address. Within [`metered`](Self::metered), this function counts the request of a
+    /// known caller, so that a request beyond the limit is refused before a read of its body. The first use case of the request is not
+    /// counted again.
     ///
     /// # Errors
-    /// The error of the caller; [`AuthRequired`](Error::AuthRequired) where there is none; [`TokenInvalid`](Error::TokenInvalid) for a
-    /// token of a login that is known to have ended; [`RateLimited`](Error::RateLimited) in place of these, and for a known caller, where
-    /// the request is one too many.
+    /// The error of the authentication; [`AuthRequired`](Error::AuthRequired) without a caller; [`TokenInvalid`](Error::TokenInvalid) for a
+    /// token of a login that is known to have ended; [`RateLimited`](Error::RateLimited) in place of these errors, and for a known caller,
+    /// for a request beyond the limit.
     pub async fn admit(&self, origin: Origin, caller: Result<Option<Principal>>) -> Result<Principal> {
         let refusal = match caller {
             Ok(Some(principal)) => {
@@ -230,11 +231,11 @@ impl Chat {
         Err(refusal)
     }
 
-    /// Lets in a request for a picture, which needs no token. Such a request counts among the pictures of its address, and not among the
+    /// Admits a request for a picture, which needs no token. Such a request counts among the pictures of its address, and not among the
     /// requests without a valid token. [`Accounts::avatar`](crate::Accounts::avatar) within the request is not counted again.
     ///
     /// # Errors
-    /// [`RateLimited`](Error::RateLimited) where it is one too many.
+    /// [`RateLimited`](Error::RateLimited) beyond the limit.
     #[cfg(feature = "avatars")]
     pub async fn admit_picture(&self, origin: Origin) -> Result<()> {
         self.prepay(origin, Use::Picture).await
@@ -252,7 +253,7 @@ impl Chat {
     /// The beginning of a use case that needs no token. Within the request of a known caller, the caller pays; otherwise the address does.
     ///
     /// # Errors
-    /// [`RateLimited`](Error::RateLimited) where it is one too many.
+    /// [`RateLimited`](Error::RateLimited) beyond the limit.
     pub(crate) async fn enter_open(&self, origin: Origin) -> Result<()> {
         self.enter_open_as(origin, Use::UnknownCaller).await
     }
@@ -277,7 +278,7 @@ impl Chat {
     /// Counts a message of an incoming webhook, whose author pays. Nothing of the request counts against its address.
     ///
     /// # Errors
-    /// [`RateLimited`](Error::RateLimited) where it is one too many.
+    /// [`RateLimited`](Error::RateLimited) beyond the limit.
     pub(in crate::chat) async fn charge_webhook(&self, author: &UserId) -> Result<()> {
         Request::seen(|seen| seen.has_paid = true);
         self.inner.meter.charge(Payer::User(author), Use::Hook.into(), self.inner.clock.now()).await
@@ -286,19 +287,19 @@ impl Chat {
     /// Counts an account that is made.
     ///
     /// # Errors
-    /// [`RateLimited`](Error::RateLimited) where it is one too many from this address.
+    /// [`RateLimited`](Error::RateLimited) beyond the limit from this address.
     #[cfg(feature = "accounts")]
     pub(crate) async fn charge_registration(&self, origin: Origin) -> Result<()> {
         let Some(payer) = origin.payer() else { return Ok(()) };
         self.inner.meter.charge(payer, Use::Registration.into(), self.inner.clock.now()).await
     }
 
-    /// Counts what a user sent over a WebSocket: a frame of `/ws`, or a message of GraphQL. The first use case that runs within the
+    /// Counts a message of a user over a WebSocket: a frame of `/ws`, or a message of GraphQL. The first use case that runs within the
     /// request is not counted again.
     ///
     /// # Errors
-    /// [`RateLimited`](Error::RateLimited) where it is one too many; [`TokenInvalid`](Error::TokenInvalid) for a token of a login that is
-    /// known to have ended.
+    /// [`RateLimited`](Error::RateLimited) beyond the limit; [`TokenInvalid`](Error::TokenInvalid) for a token of a login that is known to
+    /// have ended.
     pub async fn begin_frame(&self, principal: &Principal) -> Result<PaidRequest> {
         if self.inner.meter.limiter.is_none() {
             return Ok(PaidRequest(None));
@@ -310,7 +311,7 @@ impl Chat {
     }
 }
 
-/// A request that was counted when it began, so that its first use case is not counted again.
+/// A request that was counted at its start, so that its first use case is not counted again.
 #[derive(Clone)]
 pub struct PaidRequest(Option<Request>);
 
@@ -321,13 +322,13 @@ impl fmt::Debug for PaidRequest {
 }
 
 impl PaidRequest {
-    /// The request that the task carries out within [`Chat::metered`], for what goes on after its answer has begun.
+    /// The current request of the task within [`Chat::metered`], for work after the start of the answer.
     #[must_use]
     pub fn current() -> Self {
         Self(REQUEST.try_with(Request::clone).ok())
     }
 
-    /// Carries out the request.
+    /// Runs the request.
     pub async fn run<T>(self, request: impl Future<Output = T>) -> T {
         match self.0 {
             Some(paid) => REQUEST.scope(paid, request).await,

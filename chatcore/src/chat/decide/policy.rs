@@ -17,7 +17,8 @@ use crate::{
 
 /// The host's own check of every use case: quotas, moderation, bans, read-only hours.
 ///
-/// It can only forbid. The chat asks it after the permission table and the [scope](crate::identity::Scope) of the caller's token allow, and before anything is committed or answered.
+/// A policy can only forbid. The chat calls the policy after the permission table and the [scope](crate::identity::Scope) of the caller's
+/// token allow the use case, and before a commit or an answer.
 ///
 /// ```
 /// use chatcore::chat::{Attempt, CreateSession, Operation, Policy, SendMessage};
@@ -53,26 +54,25 @@ use crate::{
 /// ```
 ///
 /// # Contract
-/// **One use case may ask several times**: a change that loses a race is decided again, and a batch asks once for each of its
-/// sessions, all at once. So a check counts nothing: it compares with what it knows already.
+/// **One use case may ask several times**: a change that loses a race is decided again, and a batch calls the policy concurrently, once for
+/// each session. So a check must not count calls; a check compares with known state.
 ///
 /// **It fails closed.** A check that takes longer than [`Limits::policy_timeout`](crate::Limits::policy_timeout), or panics,
 /// refuses with [`Error::Unavailable`](crate::Error::Unavailable), and nothing was changed. The chat then drops the future of
 /// the check.
 ///
-/// **It is on the way of every use case.** Other changes of the same session wait while a change of it is checked, so a check
-/// is fast. It calls no use case of the same chat: that use case would be checked in turn.
+/// **Every use case waits for the check.** Other changes of the same session wait during the check of a change, so a check must be fast. A
+/// check must not call a use case of the same chat, since the policy would check that use case in turn.
 ///
-/// **A stream is checked when it opens.** To end a stream that is open, the host removes the participant.
+/// **A stream is checked at its start.** To end an open stream, the host removes the participant.
 ///
 /// **An incoming webhook is checked as a participant is** who sends a message, with the author of the webhook as the principal
 /// ([`WebhookId::author`](crate::model::WebhookId::author)) and without a participant.
 ///
-/// **A list is checked as a whole**, and not for each of its sessions. What the host itself posts by
-/// [`Chat::post_system`] is not checked.
+/// **A list is checked as a whole**, and not for each of its sessions. Posts of the host by [`Chat::post_system`] are not checked.
 #[async_trait]
 pub trait Policy: Send + Sync + 'static {
-    /// Lets an attempt go on, or refuses it.
+    /// Allows or refuses an attempt.
     async fn check(&self, attempt: &Attempt<'_>) -> Result<(), Refusal>;
 }
 
@@ -83,13 +83,13 @@ impl<P: Policy + ?Sized> Policy for Arc<P> {
     }
 }
 
-/// A caller with what the caller wants to do.
+/// A caller and the requested operation.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Attempt<'a> {
-    /// Who calls.
+    /// The caller.
     pub principal: &'a Principal,
-    /// What they want to do.
+    /// The operation.
     pub operation: Operation<'a>,
 }
 
@@ -101,13 +101,13 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// What a caller wants to do. The permission engine has allowed it.
+/// The operation of a caller. The permission engine has allowed the operation.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Operation<'a> {
     /// Read the caller's own profile.
     ReadOwnProfile,
-    /// Make a session, which does not exist yet.
+    /// Create a session.
     CreateSession(&'a CreateSession),
     /// List the sessions that the caller is in.
     ListSessions,
@@ -121,12 +121,12 @@ pub enum Operation<'a> {
     SetCommands,
     /// List the caller's own requests to join sessions.
     ListOwnJoinRequests,
-    /// List the messages that mention the caller. Each of their sessions is checked on its own, too, as a [`Action::View`] of it.
+    /// List the messages that mention the caller. The policy also checks each of these sessions, as [`Action::View`].
     ListMentions,
-    /// Follow all sessions that the caller is in. Each of them is checked on its own, too, as a [`Action::View`] of it.
+    /// Follow all sessions that the caller is in. The policy also checks each session, as [`Action::View`].
     FollowSessions,
-    /// See the presence of the caller, or of users who share a session with the caller. The presence in one session is checked as a
-    /// [`Action::View`] of it.
+    /// See the presence of the caller, or of users who share a session with the caller. The presence in one session is checked as
+    /// [`Action::View`].
     SeePresence,
     /// Choose the caller's own presence.
     SetPresence,
@@ -140,7 +140,7 @@ pub enum Operation<'a> {
         session: &'a Session,
         /// The caller's record there; `None` for a user who never was in the session.
         participant: Option<&'a ParticipantRecord>,
-        /// What the caller wants to do.
+        /// The action.
         action: Action,
         /// The target of the action, where the action has one.
         target: Option<&'a UserId>,

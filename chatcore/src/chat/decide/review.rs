@@ -15,8 +15,8 @@ use crate::{
 
 /// The host's review of each message before it is sent or edited: word lists, spam filters, a moderation service.
 ///
-/// The chat asks it after the permission table and the [`Policy`](crate::chat::Policy) allow the message, and before the links and mentions of the
-/// text are computed. So a changed text has its own links and mentions.
+/// The chat calls the policy after the permission table and the [`Policy`](crate::chat::Policy) allow the message, and before the links and
+/// mentions of the text are computed. So a changed text has its own links and mentions.
 ///
 /// ```
 /// use chatcore::chat::{MessageDraft, MessagePolicy, SendMessage, CreateSession, Verdict};
@@ -47,25 +47,27 @@ use crate::{
 /// ```
 ///
 /// # Contract
-/// **It sees each message that a user sends**: sends on all transports, scheduled messages at the time at which they are sent, copies of
-/// forwarded messages, and edits; and each message that an incoming webhook posts, whose author is
-/// [`WebhookId::author`](crate::model::WebhookId::author). It does not see what the host posts by [`Chat::post_system`], and a held message that was approved.
+/// **The policy reviews each message of a user**: sends on all transports, scheduled messages at the send time, copies of forwarded
+/// messages, and edits; and each message of an incoming webhook, whose author is [`WebhookId::author`](crate::model::WebhookId::author).
+/// The policy does not review posts of the host by [`Chat::post_system`], and approved held messages.
 ///
-/// **It sees a streamed message up to three times.** Where the message has metadata, it sees them at the beginning, with an empty text: a held
-/// one is refused. At the end it sees the whole text. Readers have seen the parts by then: a text that is held or refused is taken away with the
-/// metadata, and the message ends as failed. Words about a failure ([`FailMessage`](crate::chat::FailMessage)) are a draft of their own, with these words
-/// as the text: they are left out where they are held or refused. [`Policy`](crate::chat::Policy) sees each part.
+/// **The policy reviews a streamed message up to three times.** For a message with metadata, the policy reviews the metadata at the start,
+/// with an empty text: a held message is refused. At the end the policy reviews the complete text. Readers have already seen the parts: for
+/// a held or refused text, the chat removes the text and the metadata, and the message ends as failed. The explanation of a failure
+/// ([`FailMessage`](crate::chat::FailMessage)) is a separate draft with the explanation as the text: a held or refused explanation is left
+/// out. [`Policy`](crate::chat::Policy) checks each part.
 ///
-/// **Its failure has a stated outcome.** A review that takes longer than [`Limits::policy_timeout`](crate::Limits::policy_timeout), or panics,
-/// has the outcome of [`OnFailure`]. The chat drops the future of a review that is late.
+/// **A failure of the review has a stated outcome.** A review that takes longer than
+/// [`Limits::policy_timeout`](crate::Limits::policy_timeout), or panics, has the outcome of [`OnFailure`]. The chat drops the future of a
+/// late review.
 ///
-/// **It delays its own message only.** No other message of the session waits for it, and no other session. A [`BlockingPolicy`] has a limit of calls
-/// at once; a message beyond the limit waits.
+/// **A review delays only its own message.** No other message and no other session waits for the review. A [`BlockingPolicy`] has a limit
+/// of concurrent calls; a message beyond the limit waits.
 ///
-/// **A retry may be reviewed again.** A retry of a message that was sent gets the first result, whatever the verdict is then.
+/// **A retry may be reviewed again.** A retry of a message that was sent returns the first result, whatever the second verdict is.
 #[async_trait]
 pub trait MessagePolicy: Send + Sync + 'static {
-    /// Decides what becomes of a message.
+    /// Decides the verdict on a message.
     async fn review(&self, draft: &MessageDraft) -> Verdict;
 }
 
@@ -76,14 +78,14 @@ impl<P: MessagePolicy + ?Sized> MessagePolicy for Arc<P> {
     }
 }
 
-/// Most calls of a [`BlockingPolicy`] that run at once, unless [`at_once`](BlockingPolicy::at_once) says otherwise.
+/// Default maximum number of concurrent calls of a [`BlockingPolicy`]; see [`at_once`](BlockingPolicy::at_once).
 pub const BLOCKING_REVIEWS: usize = 64;
 
-/// A policy that is a plain function. It runs on a thread for blocking work, so a function that takes long delays no other work, and the time
-/// limit holds for it. The function itself cannot be stopped: it goes on in the background until it returns.
+/// A policy that is a plain function. The function runs on a thread for blocking work, so a slow function delays no other work, and the
+/// timeout applies. The function itself cannot be cancelled: the function continues in the background until its return.
 ///
-/// A bounded number of calls runs at once, so that calls that hang leave threads for other blocking work. Beyond that, a review waits, and the
-/// time of the wait counts. While all of these calls hang, each review has the outcome of [`OnFailure`].
+/// The number of concurrent calls is bounded, so that blocked calls leave threads for other blocking work. Beyond the bound, a review
+/// waits, and the wait counts towards the timeout. While all of these calls are blocked, each review has the outcome of [`OnFailure`].
 ///
 /// ```
 /// use chatcore::chat::{BlockingPolicy, MessageDraft, Verdict};
@@ -99,12 +101,12 @@ pub struct BlockingPolicy<F> {
 }
 
 impl<F> BlockingPolicy<F> {
-    /// A policy that calls this function, [`BLOCKING_REVIEWS`] times at once at most.
+    /// A policy that calls this function, with at most [`BLOCKING_REVIEWS`] concurrent calls.
     pub fn new(review: F) -> Self {
         Self { review, turns: Arc::new(Semaphore::new(BLOCKING_REVIEWS)) }
     }
 
-    /// The same with another number of calls at once, 1 at least.
+    /// Sets the maximum number of concurrent calls, at least 1.
     #[must_use]
     pub fn at_once(self, calls: usize) -> Self {
         Self { turns: Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS))), ..self }
@@ -143,36 +145,36 @@ pub struct MessageDraft {
     pub principal: Principal,
     /// The session, as the decision knows it.
     pub session: Arc<Session>,
-    /// The message as it would be.
+    /// The message after the send or the edit.
     pub body: MessageBody,
-    /// Whether the message exists, and would get this content.
+    /// Whether the draft is an edit of an existing message.
     pub is_edit: bool,
 }
 
-/// What becomes of a message.
+/// The verdict on a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It passes as it is.
+    /// The message passes without a change.
     Allow,
-    /// It passes with another content. A content that is outside of the limits is refused.
+    /// The message passes with another content. A content outside of the limits is refused.
     Change(Content),
-    /// It waits until another user who may review messages, such as an owner or admin of the session, approves or rejects it. The text is a
-    /// reason for that user, of which the first 500 characters count. An edit cannot wait, and is refused. So is a message in a session where
-    /// nobody else can review messages, such as a direct one.
+    /// The message waits until another user who may review messages, such as an owner or admin of the session, approves or rejects the
+    /// message. The text is a reason for that user, truncated to 500 characters. An edit cannot wait, and is refused. A message in a
+    /// session without another reviewer, such as a direct session, is also refused.
     Hold(Option<String>),
-    /// It is refused with the host's code and text.
+    /// The message is refused with the host's code and text.
     Refuse(Refusal),
 }
 
-/// What becomes of a message whose review fails.
+/// The outcome for a message whose review fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
-    /// It is refused with [`Error::Unavailable`](crate::Error::Unavailable), and a retry is reviewed again.
+    /// The message is refused with [`Error::Unavailable`](crate::Error::Unavailable). A retry is reviewed again.
     #[default]
     Refuse,
-    /// It passes.
+    /// The message passes.
     Allow,
-    /// It waits for approval. An edit is refused, and so is a message that nobody else can approve.
+    /// The message waits for approval. An edit is refused, and so is a message without another reviewer.
     Hold,
 }
 

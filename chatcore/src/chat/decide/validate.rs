@@ -151,7 +151,7 @@ impl Faults {
         }
     }
 
-    /// What an invite is created with.
+    /// The settings of a new invite.
     pub(in crate::chat) fn invite(&mut self, invite: &CreateInvite) {
         let CreateInvite { role: _, max_uses, expires_in, needs_approval: _ } = invite;
         for (field, number, max) in

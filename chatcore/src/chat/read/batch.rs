@@ -32,22 +32,22 @@ use crate::{
 /// A page of a session's messages, as [`Chat::messages`] gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessagesOf {
-    /// Whose.
+    /// The session.
     pub session_id: SessionId,
-    /// Which.
+    /// The requested page.
     pub window: MessageWindow,
-    /// How many at the most; `None` for the default.
+    /// Maximum number of messages; `None` for the default.
     pub limit: Option<u64>,
 }
 
 /// A page of a session's participants, as [`Chat::participants`] gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ParticipantsOf {
-    /// Whose.
+    /// The session.
     pub session_id: SessionId,
-    /// Which.
+    /// The requested page.
     pub page: Page<ParticipantId>,
-    /// Whether e-mail addresses are asked for.
+    /// Whether to return e-mail addresses.
     pub with_email: bool,
 }
 
@@ -102,10 +102,10 @@ fn revised<'a>(rows: impl IntoIterator<Item = &'a Arc<Event>>, extras: &Extras) 
 }
 
 impl Chat {
-    /// Sessions, each as a list shows it, in the order of the ids. An id may stand there more than once.
+    /// Sessions, each in the form of lists, in the order of the ids. `ids` may contain an id more than once.
     ///
-    /// The outer error concerns all of it, an inner one its own entry only: [`Denied`](Error::Denied) when the caller may
-    /// not view the session.
+    /// The outer error concerns the whole call, an inner error only its own entry: [`Denied`](Error::Denied) when the caller may not view
+    /// the session.
     ///
     /// # Errors
     /// [`LimitExceeded`](Error::LimitExceeded) for more than [`batch_max`](crate::Limits::batch_max) ids.
@@ -125,8 +125,8 @@ impl Chat {
         })
     }
 
-    /// Sessions with their first participants and newest messages, each as [`session`](Self::session) gives it, in the
-    /// order of the ids. An id may stand there more than once.
+    /// Sessions with their first participants and newest messages, each as [`session`](Self::session) returns it, in the order of the ids.
+    /// `ids` may contain an id more than once.
     ///
     /// # Errors
     /// As [`sessions_by_id`](Self::sessions_by_id).
@@ -137,8 +137,8 @@ impl Chat {
         })
     }
 
-    /// Pages of messages, each as [`messages`](Self::messages) gives it, in the order asked for. A session may stand
-    /// there more than once.
+    /// Pages of messages, each as [`messages`](Self::messages) returns it, in the order of `asked`. `asked` may contain a session more than
+    /// once.
     ///
     /// # Errors
     /// As [`sessions_by_id`](Self::sessions_by_id); a page outside of the limits is an inner error.
@@ -149,7 +149,7 @@ impl Chat {
         })
     }
 
-    /// Messages, each as [`message`](Self::message) gives it, in the order of the ids. An id may stand there more than once.
+    /// Messages, each as [`message`](Self::message) returns it, in the order of the ids. `ids` may contain an id more than once.
     ///
     /// # Errors
     /// As [`sessions_by_id`](Self::sessions_by_id).
@@ -160,8 +160,8 @@ impl Chat {
         })
     }
 
-    /// What messages said before their edits, each as [`message_revisions`](Self::message_revisions) gives it, in the order of the
-    /// ids. An id may stand there more than once.
+    /// The earlier texts of messages, each as [`message_revisions`](Self::message_revisions) returns them, in the order of the ids. `ids`
+    /// may contain an id more than once.
     ///
     /// # Errors
     /// As [`sessions_by_id`](Self::sessions_by_id).
@@ -176,8 +176,8 @@ impl Chat {
         })
     }
 
-    /// Pages of participants, each as [`participants`](Self::participants) gives it, in the order asked for. A session may
-    /// stand there more than once.
+    /// Pages of participants, each as [`participants`](Self::participants) returns it, in the order of `asked`. `asked` may contain a
+    /// session more than once.
     ///
     /// # Errors
     /// As [`sessions_by_id`](Self::sessions_by_id); a page outside of the limits is an inner error.

@@ -337,10 +337,10 @@ pub(in crate::chat) fn of(profiles: &HashMap<UserId, Profile>, user: &UserId) ->
 }
 
 impl Chat {
-    /// The caller's own profile; makes it on first sight.
+    /// The caller's own profile. The first call of a user creates the profile.
     ///
     /// # Errors
-    /// [`TokenExpired`](Error::TokenExpired) when the principal's time is over.
+    /// [`TokenExpired`](Error::TokenExpired) for an expired principal.
     pub async fn me(&self, principal: &Principal) -> Result<Profile> {
         use_case!("me", async move {
             self.enter(principal, Use::Request).await?;

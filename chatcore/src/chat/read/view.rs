@@ -28,24 +28,24 @@ const KEPT_ENCODINGS: usize = 4;
 /// An encoding with what it made.
 type Kept = OnceLock<(TypeId, Box<dyn Any + Send + Sync>)>;
 
-/// A way to encode events for a transport. Its type is its name: two encodings with the same output are kept apart.
+/// An encoding of events for a transport. The type identifies the encoding: two encodings with the same output are distinct.
 pub trait Encoding: 'static {
-    /// What it makes of an event.
+    /// The output of the encoding.
     type Output: Clone + Send + Sync + 'static;
 
     /// Encodes an event. The same event always gives the same output.
     fn encode(view: &EventView) -> Self::Output;
 }
 
-/// An event with the profiles of the users in it. One is shared by all readers of a process and depends on none of
-/// them, so a frontend can encode it once for all its connections.
+/// An event with the profiles of the users in it. All readers of a process share one view, which depends on no reader, so a frontend can
+/// encode the view once for all its connections.
 #[derive(Debug)]
 pub struct EventView {
     /// The event.
     pub event: Arc<Event>,
-    /// The user who did it.
+    /// The user who caused the event.
     pub actor: Profile,
-    /// The user whom it is about, where that is not the actor.
+    /// The affected user, where the affected user is not the actor.
     pub subject: Option<Profile>,
     /// The message that it edited or finished, with its sender.
     edited: Option<(Arc<Event>, Profile)>,
@@ -58,9 +58,8 @@ pub struct EventView {
 }
 
 impl EventView {
-    /// This event in an encoding. It is encoded once, however many connections ask, and kept with the event; the first four
-    /// encodings that ask are kept. Connections that ask for the first time at the same moment may each encode it. An encoding may
-    /// ask for another one.
+    /// This event in an encoding. The event is encoded once for all connections, and the view caches the outputs of the first four
+    /// encodings. Concurrent first calls may each encode the event. An encoding may use another encoding.
     #[must_use]
     pub fn encoded<E: Encoding>(&self) -> E::Output {
         let wanted = TypeId::of::<E>();
@@ -132,8 +131,8 @@ impl EventView {
         Self { event, actor, subject, edited, changed, made, encoded: Default::default(), bare: OnceLock::new() }
     }
 
-    /// The message, where the event is one, or edited one. A message that was edited is given as it was when this view was made. `None` for
-    /// an edit of a message that the reader does not see, or that the log no longer has.
+    /// The message of a message event or of an edit. An edited message has its content at the creation of this view. `None` for an edit of
+    /// a message that the reader does not see, or that the log no longer has.
     #[must_use]
     pub fn message(&self) -> Option<Message> {
         match &self.edited {
@@ -158,7 +157,8 @@ impl EventView {
         Self::new(event, (actor.clone(), subject.clone()), edited.clone(), changed.clone(), *made)
     }
 
-    /// The metadata of the participant whose metadata it changed, as they were when this view was made: like a name, they are looked up.
+    /// The metadata of the participant whose metadata the event changed, at the creation of this view: the chat looks up metadata like
+    /// names.
     #[must_use]
     pub fn metadata(&self) -> Option<&Metadata> {
         self.changed.as_ref()?.value.metadata.as_ref()
@@ -176,12 +176,12 @@ impl EventView {
     }
 }
 
-/// A signal with the profile of whom it is about.
+/// A signal with the profile of its user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignalView {
     /// The signal.
     pub signal: Signal,
-    /// Who gave it.
+    /// The user of the signal.
     pub actor: Profile,
     /// The users whom blocks keep apart from that user, each with the time of the block. A reader's own blocks are not among them.
     pub(in crate::chat) apart: BlockedAt,

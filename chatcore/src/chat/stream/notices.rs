@@ -107,8 +107,8 @@ async fn listen(shared: Weak<Shared>) {
     }
 }
 
-/// The notices that are broadcast from now on. A connection that is far behind misses some, and so does one whose process lost its notifier.
-/// It does not end.
+/// The notices that are broadcast from now on. A connection that is far behind misses notices, and so does a connection of a process
+/// without its notifier. The stream does not end.
 pub struct Notices(BoxStream<'static, Arc<Notice>>);
 
 impl fmt::Debug for Notices {
@@ -126,7 +126,7 @@ impl Stream for Notices {
 }
 
 impl Notices {
-    /// A stream with these notices between its items, as `show` makes items of them. It ends where the stream ends.
+    /// A stream with these notices between its items, converted by `show`. The result ends with `stream`.
     pub fn beside<S: Stream + Unpin>(
         self,
         stream: S,
@@ -152,8 +152,8 @@ pub(super) fn between<T, S: Stream + Unpin>(
 }
 
 impl Chat {
-    /// The [notices](crate::Administration::broadcast) to all users, from now on. A frontend gives them to each connection whose caller it has
-    /// let in.
+    /// The [notices](crate::Administration::broadcast) to all users, from now on. A frontend sends these to each connection with an
+    /// admitted caller.
     pub async fn notices(&self) -> Notices {
         let hub = &self.inner.notices;
         let notices = hub.0.notices.subscribe();

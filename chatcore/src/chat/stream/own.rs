@@ -23,8 +23,8 @@ use crate::{
     identity::Principal,
 };
 
-/// The signals to all connections of a user from now on. A connection that is far behind misses some, and so does one whose process lost its
-/// notifier. It does not end.
+/// The signals to all connections of a user from now on. A connection that is far behind misses signals, and so does a connection of a
+/// process without its notifier. The stream does not end.
 pub struct OwnSignals(BoxStream<'static, Arc<SignalView>>);
 
 impl fmt::Debug for OwnSignals {
@@ -42,7 +42,7 @@ impl Stream for OwnSignals {
 }
 
 impl OwnSignals {
-    /// A stream with these signals between its items, as `show` makes items of them. It ends where the stream ends.
+    /// A stream with these signals between its items, converted by `show`. The result ends with `stream`.
     pub fn beside<S: Stream + Unpin>(
         self,
         stream: S,
@@ -53,7 +53,7 @@ impl OwnSignals {
 }
 
 impl Chat {
-    /// The signals to all connections of the caller, from now on. A frontend gives them to each connection whose caller it has let in.
+    /// The signals to all connections of the caller, from now on. A frontend sends these to each connection with an admitted caller.
     pub async fn own_signals(&self, principal: &Principal) -> OwnSignals {
         if is_scoped(principal) {
             // They belong to no session.

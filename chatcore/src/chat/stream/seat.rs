@@ -30,18 +30,17 @@ use crate::{
 /// Signals that wait for a reader; a reader who is further behind misses the oldest.
 const SIGNALS: usize = 64;
 
-/// Takes the deliveries of a [`Subscription`](crate::chat::Subscription) at the moment they come, in the place of a task that
-/// waits for them.
+/// Receives the deliveries of a [`Subscription`](crate::chat::Subscription) directly, without a waiting task.
 ///
 /// # Contract
-/// The methods are called by the task that reads the log for all readers, in the order of the log, one at a time for each
-/// subscription. They never wait, and they call nothing of the subscription. What they take counts as delivered: the
-/// stream does not give it again. What they do not take wakes the task that polls the stream, and the stream gives it.
+/// The task that reads the log for all readers calls the methods in the order of the log, one call at a time for each subscription. The
+/// methods must not wait, and must not call the subscription. Accepted deliveries count as delivered: the stream does not repeat these
+/// deliveries. A delivery that is not accepted wakes the task that polls the stream, and the stream yields the delivery.
 pub trait Outlet: Send + Sync {
-    /// Takes the first of these events, as many as it can, and says how many. There is at least one.
+    /// Accepts the first of these events, as many as possible, and returns the number of accepted events. `events` is never empty.
     fn take_events(&self, events: &[Arc<EventView>]) -> usize;
 
-    /// Takes a signal, and says whether it did.
+    /// Accepts a signal, and returns whether the signal was accepted.
     fn take_signal(&self, signal: &Arc<SignalView>) -> bool;
 }
 

@@ -38,25 +38,25 @@ use crate::{
     trace::use_case,
 };
 
-/// Where a stream or a page of events begins.
+/// The start of a stream or a page of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Start {
-    /// With the next event that is committed.
+    /// The next committed event.
     Now,
-    /// With the first event that the log keeps.
+    /// The first event in the kept log.
     Beginning,
-    /// With the event after this position.
+    /// The event after this position.
     After(Cursor),
 }
 
 impl Start {
-    /// After a cursor, or now where there is none.
+    /// After a cursor, or now without a cursor.
     #[must_use]
     pub fn or_now(after: Option<Cursor>) -> Self {
         after.map_or(Self::Now, Self::After)
     }
 
-    /// After a cursor, or with the first event where there is none.
+    /// After a cursor, or with the first event without a cursor.
     #[must_use]
     pub fn or_beginning(after: Option<Cursor>) -> Self {
         after.map_or(Self::Beginning, Self::After)
@@ -83,26 +83,26 @@ impl From<Option<Seq>> for Start {
     }
 }
 
-/// What a stream brings.
+/// A delivery of a stream.
 #[derive(Debug, Clone)]
 pub enum Delivery {
     /// The next event of the log.
     Event(Arc<EventView>),
-    /// A signal, not in the log.
+    /// A signal, which is not in the log.
     Signal(Arc<SignalView>),
 }
 
 /// A session's events after a position, in order, without gap or duplicate, and signals as they come.
 ///
-/// A message that was edited or deleted comes as it is now, in its place, and the edit or deletion comes in its own place.
+/// An edited or deleted message comes in its current state at its place, and the edit or deletion comes at its own place.
 ///
-/// It ends after the event that takes the reader's right to read away, or with the one error that ended it:
-/// [`TokenExpired`](Error::TokenExpired); [`TokenInvalid`](Error::TokenInvalid), [`AccountBanned`](Error::AccountBanned) or
-/// [`AccountDeleted`](Error::AccountDeleted) when the reader's login or account ended meanwhile; [`Denied`](Error::Denied) when the reader lost the right to read before a message that
-/// comes next got its text; [`Unavailable`](Error::Unavailable) when the store is away; or
-/// [`Resync`](Error::Resync) when the log no longer continues after the last event, because it was trimmed, because the
-/// database was replaced by an older copy, or because the session was set to hide from the reader what comes next. The reader continues with a new subscription after the last event. A slow reader costs
-/// no memory: it is served from the log.
+/// The stream ends after the event that revokes the reader's right to read, or with one error: [`TokenExpired`](Error::TokenExpired);
+/// [`TokenInvalid`](Error::TokenInvalid), [`AccountBanned`](Error::AccountBanned) or [`AccountDeleted`](Error::AccountDeleted) when the
+/// reader's login or account ended meanwhile; [`Denied`](Error::Denied) when the reader lost the right to read before the next message got
+/// its text; [`Unavailable`](Error::Unavailable) when the store is unavailable; or [`Resync`](Error::Resync) when the log no longer
+/// continues after the last event, because the log was trimmed, because the database was replaced by an older copy, or because a new
+/// setting hides the next events from the reader. The reader continues with a new subscription after the last event. A slow reader costs no
+/// memory: the stream reads the log for a slow reader.
 pub struct Subscription {
     after: Cursor,
     reader: Reader,
@@ -121,15 +121,15 @@ impl Subscription {
         self.after
     }
 
-    /// Gives what comes to `outlet` where it can take it at once, and not to this stream. The stream still must be polled: it
-    /// gives all that the outlet does not take, and the end. Once it was polled and had nothing, what comes next goes to the
-    /// outlet, until the outlet does not take something, or an event ends the stream.
+    /// Sends deliveries to `outlet` instead of this stream, as far as the outlet accepts them at once. The caller must still poll the
+    /// stream: the stream yields deliveries that the outlet does not accept, and the end. After a poll of the stream without a result, the
+    /// next deliveries go to the outlet, until the outlet refuses a delivery, or an event ends the stream.
     pub fn deliver_to(&mut self, outlet: Arc<dyn Outlet>) {
         self.reader.place.seat.deliver_to(Way::Outlet(outlet));
     }
 
-    /// Brings the presence of the others in the session, too, from now on. A reader then asks for the presence as it is, so that nothing
-    /// falls between.
+    /// Adds presence signals of the other users in the session from now on. After this call, a reader reads the current presence, so that
+    /// the reader misses no change.
     pub async fn show_presence(&mut self) {
         self.reader.presence = Some(self.reader.chat.inner.presences.read().await);
         self.reader.place.seat.show_presence(Arc::new(AtomicBool::new(true)));
@@ -161,8 +161,8 @@ impl Subscription {
         (self.reader.since, self.reader.place.seat.reached())
     }
 
-    /// Leaves the wait for the end of the token to the caller, so that this stream needs no timer. The caller polls or drops the
-    /// stream then; polled after the end of the token, the stream gives the error as ever.
+    /// Leaves the wait for the expiry of the token to the caller, so that this stream needs no timer. At the expiry the caller polls or
+    /// drops the stream; a poll after the expiry yields the error as usual.
     pub fn expires_elsewhere(&mut self) {
         (self.reader.is_timed, self.reader.timer) = (false, None);
     }

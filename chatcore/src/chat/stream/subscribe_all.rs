@@ -1,4 +1,4 @@
-//! One stream of all of the caller's sessions, and of those that they come into meanwhile.
+//! One stream of all of the caller's sessions, including later joins.
 
 use std::{
     collections::HashSet,
@@ -36,7 +36,7 @@ use crate::{
 pub struct Position {
     /// The session.
     pub session_id: SessionId,
-    /// The position in its log.
+    /// The position in the log of the session.
     pub cursor: Cursor,
 }
 
@@ -47,35 +47,35 @@ impl Position {
     }
 }
 
-/// What the stream of all sessions brings.
+/// A delivery of the stream of all sessions.
 #[derive(Debug, Clone)]
 pub enum AllDelivery {
     /// From now on the stream has the events of this session after this position.
     Subscribed(Position),
     /// An event or a signal of one of the sessions.
     Delivered(Delivery),
-    /// One session cannot be followed, or no longer, for another reason than that its last event ended the right to read.
+    /// The subscription to one session failed or ended, for another reason than an event that revoked the right to read.
     Ended {
         /// The session.
         session_id: SessionId,
-        /// Why.
+        /// The reason.
         error: Error,
     },
-    /// The caller is in more sessions than one stream has room for. The stream has the named ones and the most recently active
-    /// others.
+    /// The caller is in more sessions than the limit of one stream. The stream has the named sessions and the most recently active other
+    /// sessions.
     LeftOut {
-        /// How many sessions the stream does not have.
+        /// The number of sessions that the stream leaves out.
         sessions: u64,
     },
 }
 
-/// The events and signals of all of the caller's sessions: each session's in order, without gap or double.
+/// The events and signals of all of the caller's sessions: for each session in order, without gap or duplicate.
 ///
-/// First each session is announced with the position after which its events follow. A session that the caller comes into
-/// later is announced then, and its first event is the one that brought them in. Where the right to read a session ends, its
-/// last event says so and the stream goes on with the others. It ends with the one error that ended it:
-/// [`TokenExpired`](Error::TokenExpired); [`TokenInvalid`](Error::TokenInvalid), [`AccountBanned`](Error::AccountBanned) or
-/// [`AccountDeleted`](Error::AccountDeleted) when the caller's login or account ended meanwhile; or [`Unavailable`](Error::Unavailable) when the store is away.
+/// The stream first announces each session with the position after which its events follow. The stream announces a later join at the time
+/// of the join, and the first event of that session is the join. If the right to read a session ends, the last event of the session shows
+/// the reason, and the stream continues with the other sessions. The stream ends with one error: [`TokenExpired`](Error::TokenExpired);
+/// [`TokenInvalid`](Error::TokenInvalid), [`AccountBanned`](Error::AccountBanned) or [`AccountDeleted`](Error::AccountDeleted) when the
+/// caller's login or account ended meanwhile; or [`Unavailable`](Error::Unavailable) when the store is unavailable.
 pub struct AllSubscription {
     deliveries: BoxStream<'static, Result<AllDelivery>>,
     chat: Chat,
@@ -85,8 +85,8 @@ pub struct AllSubscription {
 }
 
 impl AllSubscription {
-    /// Brings the presence of the users who share a session with the caller, too, from now on: once for each session that they share. A
-    /// reader then asks for the presence as it is, so that nothing falls between.
+    /// Adds presence signals of users who share a session with the caller from now on: once for each shared session. After this call, a
+    /// reader reads the current presence, so that the reader misses no change.
     pub async fn show_presence(&mut self) {
         self.presence = Some(self.chat.inner.presences.read().await);
         self.shows_presence.store(true, Ordering::Relaxed);
@@ -111,18 +111,18 @@ impl Stream for AllSubscription {
 const CHUNK: u64 = 512;
 
 impl Chat {
-    /// All of the caller's sessions in one stream. Those named in `after` continue from there, the others begin now.
+    /// All of the caller's sessions in one stream. The sessions in `after` continue after their positions, the other sessions begin now.
     ///
     /// A named session that the caller may not read, or whose log does not continue after that position, is answered by
-    /// [`AllDelivery::Ended`], and concerns the others nothing. Where the caller is in more sessions than
-    /// [`stream_sessions`](crate::Limits::stream_sessions), the stream takes the named ones and the most recently active others,
-    /// and says by [`AllDelivery::LeftOut`] how many it left out: others can add the caller to any number of sessions, and must
-    /// not end the stream by it.
+    /// [`AllDelivery::Ended`], without an effect on the other sessions. If the caller is in more sessions than
+    /// [`stream_sessions`](crate::Limits::stream_sessions), the stream has the named sessions and the most recently active other sessions,
+    /// and [`AllDelivery::LeftOut`] gives the number of left-out sessions: other users can add the caller to any number of sessions, and
+    /// must not end the stream by these adds.
     ///
     /// # Errors
     /// [`Error::Invalid`] when a session is named twice; [`LimitExceeded`](Error::LimitExceeded) when more than
-    /// [`stream_sessions`](crate::Limits::stream_sessions) are named, or the caller has as many such streams already as
-    /// [`streams_per_user`](crate::Limits::streams_per_user) allows in one process.
+    /// [`stream_sessions`](crate::Limits::stream_sessions) are named, or the caller already has the maximum of
+    /// [`streams_per_user`](crate::Limits::streams_per_user) such streams in one process.
     pub async fn subscribe_all(&self, principal: &Principal, after: &[Position]) -> Result<AllSubscription> {
         use_case!("subscribe_all", async move {
             let is_long = after.len() > self.inner.limits.stream_sessions;

@@ -39,16 +39,16 @@ use crate::{
     trace::use_case,
 };
 
-/// Longest text in which an author says why a message was not completed; the shortest has 1 character.
+/// Maximum length of the explanation of a failed message; the minimum is 1 character.
 pub const MAX_FAILURE_CHARS: usize = 200;
 
 /// How long the server tries to have a message reviewed whose author is gone. After that its text is taken away.
 const REVIEW_PATIENCE: TimeDelta = TimeDelta::minutes(10);
 
-/// The end of a message that is not complete.
+/// The end of an incomplete streamed message.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FailMessage {
-    /// What the readers are told of it, at most [`MAX_FAILURE_CHARS`].
+    /// The explanation of the failure for the readers, at most [`MAX_FAILURE_CHARS`] characters.
     pub detail: Option<String>,
 }
 
@@ -103,13 +103,14 @@ struct Ending {
 }
 
 impl Chat {
-    /// Completes a message that the caller has written in parts, and returns it. Its mentions and its links are looked for now. `length` is the
-    /// number of characters of all parts, so that no part is missing. Finishing a message that was finished changes nothing, so a retry is safe.
+    /// Completes a streamed message of the caller, and returns the message. The chat extracts the mentions and links at this time. `length`
+    /// is the number of characters of all parts, which detects a missing part. Finishing a finished message changes nothing, so a retry is
+    /// safe.
     ///
     /// # Errors
-    /// [`OffsetConflict`](Error::OffsetConflict) where the text has another length; [`Invalid`](Error::Invalid) for a message without a text;
-    /// [`MessageNotStreaming`](Error::MessageNotStreaming) where it has ended in another way, or was sent at once; otherwise as for
-    /// [`append_to_message`](Self::append_to_message).
+    /// [`OffsetConflict`](Error::OffsetConflict) where the text has another length; [`Invalid`](Error::Invalid) for a message without a
+    /// text; [`MessageNotStreaming`](Error::MessageNotStreaming) for a message that has ended in another way, or was not streamed;
+    /// otherwise as for [`append_to_message`](Self::append_to_message).
     pub async fn finish_message(&self, principal: &Principal, id: MessageId, length: u64) -> Result<Message> {
         use_case!("finish_message", id.session_id, async move {
             self.enter(principal, Use::Request).await?;
@@ -117,8 +118,8 @@ impl Chat {
         })
     }
 
-    /// Ends a message that the caller has written in parts and that is not complete, and returns it. It keeps the text that it has, and
-    /// mentions nobody. Failing a message that was failed changes nothing, so a retry is safe.
+    /// Ends an incomplete streamed message of the caller as failed, and returns the message. The message keeps its text, and mentions
+    /// nobody. Failing a failed message changes nothing, so a retry is safe.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for a detail outside of the limits; otherwise as for [`finish_message`](Self::finish_message).

@@ -42,16 +42,16 @@ use live::Live;
 pub(in crate::chat) use live::Streams;
 pub(in crate::chat) use so_far::{Texts, streaming};
 
-/// A message that is written in parts.
+/// A streamed message: a message that is written in parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartMessage {
-    /// Who speaks.
+    /// The speaker.
     pub role: SpeakerRole,
-    /// The message of the same session that it answers.
+    /// The message that this message answers, in the same session.
     pub reply_to: Option<MessageId>,
-    /// The author's own name for it, as for [`SendMessage::client_id`].
+    /// The author's idempotency key, as for [`SendMessage::client_id`].
     pub client_id: Option<ClientId>,
-    /// Data of the host's or the client's own.
+    /// Custom data of the host or the client.
     pub metadata: Option<Metadata>,
 }
 
@@ -62,7 +62,7 @@ impl StartMessage {
         Self { role: SpeakerRole::Assistant, reply_to: None, client_id: None, metadata: None }
     }
 
-    /// The same with a client id.
+    /// Sets the client id.
     #[must_use]
     pub fn with_client_id(mut self, client_id: ClientId) -> Self {
         self.client_id = Some(client_id);
@@ -133,8 +133,8 @@ impl Faults {
 }
 
 impl Chat {
-    /// Begins a message that is written in parts. It is a message from now on: it has its place and its number, and counts as unread. Its text
-    /// is empty. A retry with the same client id gives the message of the first call, as far as it has come.
+    /// Starts a streamed message. The message has its place and its number from now on, and counts as unread. The text is empty. A retry
+    /// with the same client id returns the message of the first call, with the text so far.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not send; [`Invalid`](Error::Invalid) for metadata outside of the limits;
@@ -161,19 +161,19 @@ impl Chat {
         })
     }
 
-    /// Adds a part to a message that the caller has begun, and returns the length of the text after it. Readers are told of the part at once.
-    /// `offset` says where the part begins, in characters (Unicode scalar values). A part that the text has there already changes nothing, so a
-    /// retry is safe.
+    /// Appends a part to a streamed message of the caller, and returns the new length of the text. Readers receive the part at once.
+    /// `offset` is the position of the part in the text, in characters (Unicode scalar values). A part that the text already has at that
+    /// position changes nothing, so a retry is safe.
     ///
-    /// A part costs two reads of the store, and a write where the last one was a second or 4 KiB ago. Where several processes take parts of one
-    /// message, each part is a write.
+    /// A part costs two reads of the store, and a write if the last write was a second or 4 KiB ago. If several processes take parts of one
+    /// message, each part costs a write.
     ///
     /// # Errors
-    /// [`Invalid`](Error::Invalid) for an empty part, and for one with which the text is longer than [`message_chars`](Limits::message_chars);
-    /// [`OffsetConflict`](Error::OffsetConflict) with the length of the text, where the part does not begin at its end;
-    /// [`MessageNotStreaming`](Error::MessageNotStreaming) after the end, and for a message that was sent at once;
-    /// [`MessageDeleted`](Error::MessageDeleted); [`MessageNotFound`](Error::MessageNotFound) as for [`message`](Self::message);
-    /// [`Denied`](Error::Denied) when the caller is not the author, or may not send.
+    /// [`Invalid`](Error::Invalid) for an empty part, and for a part with which the text is longer than
+    /// [`message_chars`](Limits::message_chars); [`OffsetConflict`](Error::OffsetConflict) with the length of the text, for a part that
+    /// does not begin at the end of the text; [`MessageNotStreaming`](Error::MessageNotStreaming) after the end, and for a message that was
+    /// not streamed; [`MessageDeleted`](Error::MessageDeleted); [`MessageNotFound`](Error::MessageNotFound) as for
+    /// [`message`](Self::message); [`Denied`](Error::Denied) when the caller is not the author, or may not send.
     pub async fn append_to_message(
         &self,
         principal: &Principal,

@@ -303,7 +303,7 @@ async fn sweep(shared: Weak<Shared>, wake: Arc<Notify>) {
     }
 }
 
-/// A connected device of a user. The user is there while a device is.
+/// A connected device of a user. The user is online while a device is connected.
 pub struct Device {
     shared: Arc<Shared>,
     user: UserId,
@@ -316,9 +316,9 @@ impl fmt::Debug for Device {
 }
 
 impl Chat {
-    /// Counts a connection of the caller as a device until the value is dropped: the user is there while one is, in any process, and for
-    /// [`Limits::presence_linger`] after that. A frontend counts each connection whose caller it has let in. A subscription alone
-    /// counts nothing, so a program that follows a session appears nowhere.
+    /// Counts a connection of the caller as a device until the value is dropped: the user is online while a device is connected, in any
+    /// process, and for [`Limits::presence_linger`] after that. A frontend counts each connection with an admitted caller. A subscription
+    /// alone is not a device, so a program that follows a session does not appear online.
     #[must_use]
     pub fn device(&self, principal: &Principal) -> Device {
         let (shared, user) = (Arc::clone(&self.inner.presences.0), principal.user_id.clone());
