@@ -42,7 +42,7 @@ impl AvatarSize {
     /// Every size.
     pub const ALL: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
 
-    /// The width, which is the height, too.
+    /// The width and the height.
     #[must_use]
     pub const fn pixels(self) -> u32 {
         match self {
@@ -87,13 +87,13 @@ fn is_id(id: &str) -> bool {
 }
 
 impl Accounts {
-    /// Gives the caller a picture: JPEG, PNG or GIF by its content, at most 5 MB and 25 million pixels by default. It is cut to a square and
-    /// written anew in three sizes. The former picture is removed.
+    /// Uploads a picture of the caller: JPEG, PNG or GIF by its content, at most 5 MB and 25 million pixels by default. The picture is
+    /// cropped to a square and encoded again in three sizes. The new picture replaces the previous picture.
     ///
     /// # Errors
     /// [`PayloadTooLarge`](Code::PayloadTooLarge); [`UnsupportedMediaType`](Code::UnsupportedMediaType) for another content;
     /// [`Invalid`](Error::Invalid) for a picture that is broken or has too many pixels; [`RateLimited`](Error::RateLimited) after too many
-    /// uploads; [`NotImplemented`](Code::NotImplemented) where the host keeps no pictures.
+    /// uploads; [`NotImplemented`](Code::NotImplemented) where the host stores no pictures.
     pub async fn upload_avatar(&self, principal: &Principal, picture: Bytes) -> Result<Account> {
         use_case!("accounts.upload_avatar", async move {
             self.inner.chat.enter_unscoped(principal, Use::Upload).await?;
@@ -156,7 +156,7 @@ impl Accounts {
         Err(Error::Unavailable)
     }
 
-    /// Takes the caller's picture away, also one at another address.
+    /// Removes the caller's picture, also a picture at another address.
     ///
     /// # Errors
     /// As [`update_me`](Self::update_me).
@@ -170,8 +170,8 @@ impl Accounts {
     /// An uploaded picture as PNG. The id is the last part of the address of the picture. Any caller that knows the id may read the picture.
     ///
     /// # Errors
-    /// [`ResourceNotFound`](Code::ResourceNotFound) where there is no such picture; [`RateLimited`](Error::RateLimited) after too many
-    /// pictures for one address.
+    /// [`ResourceNotFound`](Code::ResourceNotFound) for an unknown picture; [`RateLimited`](Error::RateLimited) after too many pictures for
+    /// one address.
     pub async fn avatar(&self, client: &Client, id: &str, size: AvatarSize) -> Result<Bytes> {
         use_case!("accounts.avatar", async move {
             self.inner.chat.enter_open_as(client.origin(), Use::Picture).await?;

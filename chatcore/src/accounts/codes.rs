@@ -73,7 +73,7 @@ impl AccountRecord {
 }
 
 impl Accounts {
-    /// Sends the caller a code to verify the e-mail address. Nothing is sent where it is verified.
+    /// Sends the caller a code to verify the e-mail address, unless the address is verified.
     ///
     /// # Errors
     /// [`RateLimited`](Error::RateLimited) after too many mails.
@@ -94,7 +94,7 @@ impl Accounts {
     /// Verifies an e-mail address with the code that was sent to it.
     ///
     /// # Errors
-    /// [`CodeInvalid`](Error::CodeInvalid) for a code that is wrong, used or over, alike.
+    /// [`CodeInvalid`](Error::CodeInvalid) for a wrong, used or expired code.
     pub async fn verify_email(&self, code: &str) -> Result<()> {
         use_case!("accounts.verify_email", async move {
             self.inner.chat.enter_open(Origin::UNKNOWN).await?;
@@ -116,7 +116,7 @@ impl Accounts {
         })
     }
 
-    /// Sends a code to set a new password to an e-mail address, where an account has it. The answer is the same where none has.
+    /// Sends a code to set a new password to the e-mail address of an account. For an address without an account, the answer is the same.
     ///
     /// # Errors
     /// [`RateLimited`](Error::RateLimited) after too many mails from one address of the network.
@@ -142,8 +142,8 @@ impl Accounts {
     /// Sets a new password with the code that was sent by mail. All logins of the account end, and the address is verified.
     ///
     /// # Errors
-    /// [`CodeInvalid`](Error::CodeInvalid) for a code that is wrong, used or over, alike; [`Invalid`](Error::Invalid) for a password that
-    /// is not acceptable, which does not use the code up.
+    /// [`CodeInvalid`](Error::CodeInvalid) for a wrong, used or expired code; [`Invalid`](Error::Invalid) for a password that is not
+    /// acceptable, which does not consume the code.
     pub async fn reset_password(&self, code: &str, new_password: &str) -> Result<()> {
         use_case!("accounts.reset_password", async move {
             self.inner.chat.enter_open(Origin::UNKNOWN).await?;

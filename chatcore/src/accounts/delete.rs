@@ -58,13 +58,13 @@ fn is_claimed(erasure: &ErasureRecord, now: DateTime<Utc>) -> bool {
 }
 
 impl Accounts {
-    /// Deletes the caller's account. All its logins end at once, and the name and the address are free again. In the background, the user is removed
-    /// from all sessions, and the messages become tombstones where [`erases_messages`](super::AccountSettings::erases_messages) says so. A session
-    /// that the user owned stays, without an owner.
+    /// Deletes the caller's account. All logins of the account end at once, and the name and the address are free again. In the background,
+    /// the chat removes the user from all sessions, and with [`erases_messages`](super::AccountSettings::erases_messages) replaces the
+    /// messages by tombstones. A session that the user owned stays, without an owner.
     ///
     /// # Errors
     /// [`InvalidCredentials`](Error::InvalidCredentials) for a wrong password, [`RateLimited`](Error::RateLimited) after too many,
-    /// [`LastAdministrator`](Error::LastAdministrator) where the caller has the system role and no other account that has it can act.
+    /// [`LastAdministrator`](Error::LastAdministrator) where the caller is the last active account with the system role.
     pub async fn delete_account(&self, principal: &Principal, client: &Client, password: &str) -> Result<()> {
         use_case!("accounts.delete_account", async move {
             self.inner.chat.enter_unscoped(principal, Use::Request).await?;
@@ -101,13 +101,14 @@ impl Accounts {
         })
     }
 
-    /// Goes on with erasures that a process has left behind, and says how many are done now. A host calls it at the start and now and then.
+    /// Continues unfinished erasures of other processes, and returns the number of completed erasures. A host calls this function at the
+    /// start and periodically.
     ///
-    /// An erasure that fails keeps no other one waiting. The log says so, and a later call tries it again. A session that fails is left for
-    /// later, and the pause before the next attempt doubles from one minute to about one hour.
+    /// A failed erasure blocks no other erasure. The failure is logged, and a later call retries the erasure. A failed session is retried
+    /// later, with a backoff that doubles from one minute to about one hour.
     ///
     /// # Errors
-    /// The error of the list of erasures; they go on with the next call.
+    /// The error of the list of erasures; the erasures continue with the next call.
     pub async fn resume_erasures(&self) -> Result<u64> {
         let (mut done, mut after) = (0, None);
         loop {

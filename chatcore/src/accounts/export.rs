@@ -102,17 +102,19 @@ impl Writer {
 }
 
 impl Accounts {
-    /// Everything that the caller wrote and that is known about the caller, one JSON object in each line. Its `type` is `account`, `profile`,
-    /// `presence` (what the caller chose, and when the caller was seen last), `settings` (where the caller changed one), `login`, `draft`, `scheduled_message`, `block` (a user whom the caller has blocked), `join_request` (one that is open), `session` (one that the
-    /// caller is or was in), `thread_following` and `thread_marker` (the threads that the caller follows or chose not to follow, and how far
-    /// the caller has read), `incoming_webhook` (one that the caller created), `report` (one that the caller made), `message` (with its earlier texts), `progress`, and at the end `end`. An export
-    /// without an `end` is not complete. The stream takes bounded memory, at the pace of its reader.
+    /// All messages and data of the caller, one JSON object in each line. The `type` is `account`, `profile`, `presence` (the caller's
+    /// choices, and the last-seen time), `settings` (after a change by the caller), `login`, `draft`, `scheduled_message`, `block` (a user
+    /// whom the caller has blocked), `join_request` (an open request), `session` (a session that the caller is or was in),
+    /// `thread_following` and `thread_marker` (the threads that the caller follows or chose not to follow, and the caller's read
+    /// positions), `incoming_webhook` (a webhook that the caller created), `report` (a report that the caller made), `message` (with its
+    /// earlier texts), `progress`, and at the end `end`. An export without an `end` is not complete. The stream uses bounded memory, at the
+    /// pace of its reader.
     ///
-    /// The stream ends with an error, its last item, when the caller's login or token ends, and when its reader takes nothing for
+    /// The stream ends with an error, its last item, when the caller's login or token ends, and when its reader reads nothing for
     /// [`export_wait`](super::AccountSettings::export_wait).
     ///
     /// # Errors
-    /// [`Unavailable`](Error::Unavailable) while as many exports run as the settings allow, or one of the caller.
+    /// [`Unavailable`](Error::Unavailable) while the maximum number of exports runs, or another export of the caller.
     pub async fn export(&self, principal: &Principal) -> Result<Export> {
         use_case!("accounts.export", async move {
             self.inner.chat.enter_unscoped(principal, Use::Request).await?;

@@ -120,9 +120,9 @@ impl Accounts {
     /// Logs in by user name or e-mail address.
     ///
     /// # Errors
-    /// [`InvalidCredentials`](Error::InvalidCredentials) for an unknown user as for a wrong password;
-    /// [`RateLimited`](Error::RateLimited) after too many wrong ones from one address, for one name or e-mail address or in all; the error
-    /// of the standing for a user who is banned.
+    /// [`InvalidCredentials`](Error::InvalidCredentials) for an unknown user and for a wrong password; [`RateLimited`](Error::RateLimited)
+    /// after too many wrong passwords from one address, for one name or e-mail address, or in total; the error of the standing for a user
+    /// who is banned.
     pub async fn log_in(&self, client: &Client, log_in: LogIn) -> Result<LoggedIn> {
         let outcome = use_case!("accounts.log_in", self.try_to_log_in(client, log_in));
         #[cfg(feature = "metrics")]

@@ -6,21 +6,21 @@ use async_trait::async_trait;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MailKind {
-    /// A code with which the user shows that the address is theirs.
+    /// A code with which the user verifies the address.
     Verification,
     /// A code with which the user sets a new password.
     PasswordReset,
 }
 
-/// A mail to a user. A mailer sends the text as it is, or writes its own from the parts. No part is a text of the user's own: the address may
-/// be somebody else's, and the server would send that person whatever the user wrote.
+/// A mail to a user. A mailer sends the text, or writes its own text from the parts. No part contains a text of the user: the address may
+/// belong to another person, and the server must not send texts of the user to that person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
     /// The purpose.
     pub kind: MailKind,
     /// The address.
     pub to: String,
-    /// The code. It is a secret.
+    /// The code, a secret.
     pub code: String,
     /// The subject.
     pub subject: String,
@@ -47,8 +47,8 @@ pub struct MailError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 /// Sends mail.
 ///
 /// # Contract
-/// A mail that was accepted is not sent twice. An error means that the mail was not accepted; the user asks again. A call may take its
-/// time, since no client waits for it, and dropping the future may send the mail or not.
+/// An accepted mail is not sent twice. An error means that the mail was not accepted; the user repeats the request. A call may be slow,
+/// since no client waits for the call. If the future is dropped, the mail may be sent or not.
 #[async_trait]
 pub trait Mailer: Send + Sync + 'static {
     /// Sends a mail.
@@ -62,7 +62,7 @@ impl<M: Mailer + ?Sized> Mailer for std::sync::Arc<M> {
     }
 }
 
-/// Writes each mail, with its code, to the log at the level `info`: for development, where nobody else reads the log.
+/// Writes each mail, with its code, to the log at the level `info`: for development with a private log.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogMailer;
 

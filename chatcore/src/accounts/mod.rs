@@ -1,7 +1,7 @@
-//! Users of the chat's own, for hosts that bring none: registration, logins, tokens, profiles, erasure and export.
+//! Accounts of the chat, for hosts without their own users: registration, logins, tokens, profiles, erasure and export.
 //!
-//! Every use case is a method of one cloneable handle, [`Accounts`]. It keeps everything in records of the chat's own store. The access
-//! tokens that it issues are accepted by a [`JwtAuthenticator`](crate::JwtAuthenticator) with the same secret.
+//! Every use case is a method of one cloneable handle, [`Accounts`]. The accounts are records of the chat's own store. A
+//! [`JwtAuthenticator`](crate::JwtAuthenticator) with the same secret accepts the access tokens.
 //!
 //! ```
 //! use chatcore::accounts::{Accounts, Client, Register};
@@ -73,8 +73,8 @@ use passwords::Passwords;
 
 /// The accounts: one handle for every use case, cheap to clone.
 ///
-/// Use cases of somebody who has logged in take the calling [`Principal`](crate::Principal) first; the others take the [`Client`] that
-/// calls. All fail with the one [`Error`]. Dropping the future of a method leaves its use case done or not done.
+/// Use cases of a logged-in user take the calling [`Principal`](crate::Principal) first; the other use cases take the calling [`Client`].
+/// All use cases fail with the one [`Error`]. If the future of a method is dropped, its use case is executed completely or not at all.
 #[derive(Clone)]
 pub struct Accounts {
     inner: Arc<Inner>,
@@ -145,7 +145,7 @@ impl Accounts {
     }
 }
 
-/// Adjusts [`Accounts`] before they are made.
+/// A builder of [`Accounts`].
 pub struct AccountsBuilder {
     chat: Chat,
     issuer: JwtIssuer,
@@ -162,22 +162,22 @@ impl fmt::Debug for AccountsBuilder {
 }
 
 impl AccountsBuilder {
-    /// Works by these settings.
+    /// Sets the settings.
     #[must_use]
     pub fn settings(mut self, settings: AccountSettings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// Sends mail by this. Default: [`LogMailer`].
+    /// Sets the mailer. Default: [`LogMailer`].
     #[must_use]
     pub fn mailer(mut self, mailer: impl Mailer) -> Self {
         self.mailer = Arc::new(mailer);
         self
     }
 
-    /// Keeps uploaded pictures in this store. `address` is what a frontend serves them under: the address of a picture is `address`, followed by
-    /// the id that [`Accounts::avatar`] takes.
+    /// Stores uploaded pictures in this store. `address` is the prefix under which a frontend serves the pictures: the address of a picture
+    /// is `address`, followed by the id for [`Accounts::avatar`].
     #[cfg(feature = "avatars")]
     #[must_use]
     pub fn avatars(mut self, store: Arc<dyn object_store::ObjectStore>, address: impl Into<String>) -> Self {
@@ -185,7 +185,7 @@ impl AccountsBuilder {
         self
     }
 
-    /// The accounts. Hashes one password, which takes some tens of milliseconds.
+    /// Builds the accounts. The function hashes one password, which takes some tens of milliseconds.
     ///
     /// # Errors
     /// [`InvalidSettings`] for parameters that Argon2 does not have.

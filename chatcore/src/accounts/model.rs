@@ -1,4 +1,4 @@
-//! What callers give, and what they get.
+//! The inputs and outputs of the accounts.
 
 use std::{fmt, net::IpAddr};
 
@@ -9,12 +9,13 @@ use crate::{
     model::{LoginId, UserId},
 };
 
-/// The program that calls, as its frontend sees it.
+/// The calling program, for its frontend.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Client {
-    /// Its address. Limits per address count all callers without an address as one, and a network of IPv6 (64 bits) as one address.
+    /// The network address. Limits per address count all callers without an address as one address, and a network of IPv6 (64 bits) as one
+    /// address.
     pub address: Option<IpAddr>,
-    /// The name of the device, for the list of logins: what the client says, cut to 100 characters.
+    /// The name of the device from the client, for the list of logins, truncated to 100 characters.
     pub device: Option<String>,
 }
 
@@ -24,7 +25,7 @@ impl Client {
         self.address.into()
     }
 
-    /// The same with this name of the device, where there is one.
+    /// Sets the name of the device, unless the name is `None`.
     #[must_use]
     pub fn named(self, device: Option<String>) -> Self {
         Self { device: device.or(self.device), ..self }
@@ -42,12 +43,12 @@ pub struct Register {
     pub password: String,
     /// The name to show: 1 to 100 characters by default. The user name where not given.
     pub display_name: Option<String>,
-    /// A public key for encrypted messages, which the server stores as it is.
+    /// A public key for encrypted messages, which the server stores without a change.
     pub public_key: Option<String>,
 }
 
 impl Register {
-    /// An account with what is required.
+    /// An account with the required values.
     pub fn new(username: impl Into<String>, email: impl Into<String>, password: impl Into<String>) -> Self {
         let (username, email, password) = (username.into(), email.into(), password.into());
         Self { username, email, password, display_name: None, public_key: None }
@@ -64,7 +65,7 @@ impl fmt::Debug for Register {
 /// An account of another system.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImportAccount {
-    /// The id that the user has; a new one where not given.
+    /// The existing id of the user; a new id where not given.
     pub user_id: Option<UserId>,
     /// The user name, as for [`Register`].
     pub username: String,
@@ -76,7 +77,7 @@ pub struct ImportAccount {
     pub display_name: Option<String>,
     /// Whether the other system has verified the address.
     pub is_verified: bool,
-    /// When the account was made; now where not given.
+    /// The time of creation of the account; now where not given.
     pub created_at: Option<DateTime<Utc>>,
 }
 
@@ -110,25 +111,25 @@ pub struct Account {
     pub username: String,
     /// The e-mail address.
     pub email: String,
-    /// Whether the user has shown that the address is theirs.
+    /// Whether the user has verified the address.
     pub is_verified: bool,
     /// The name to show.
     pub display_name: String,
-    /// What the user says about themselves.
+    /// A text about the user.
     pub bio: Option<String>,
     /// The address of a picture.
     pub avatar_url: Option<String>,
     /// A public key for encrypted messages.
     pub public_key: Option<String>,
-    /// When the account was made.
+    /// The time of creation of the account.
     pub created_at: DateTime<Utc>,
-    /// When it was changed last.
+    /// The time of the last change.
     pub updated_at: DateTime<Utc>,
-    /// When the user logged in last. A refresh is no login.
+    /// The time of the last login. A refresh is not a login.
     pub last_login: Option<DateTime<Utc>>,
 }
 
-/// A user as every other user may see them.
+/// The public profile of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The user.
@@ -137,31 +138,31 @@ pub struct User {
     pub username: String,
     /// The name to show.
     pub display_name: String,
-    /// What the user says about themselves.
+    /// A text about the user.
     pub bio: Option<String>,
     /// The address of a picture.
     pub avatar_url: Option<String>,
     /// A public key for encrypted messages.
     pub public_key: Option<String>,
-    /// When the account was made.
+    /// The time of creation of the account.
     pub created_at: DateTime<Utc>,
 }
 
 /// A page of users, sorted by their names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserPage {
-    /// The page.
+    /// The users of the page.
     pub users: Vec<User>,
-    /// The name to continue after; `None` where nobody comes after the page.
+    /// The name after which the next page begins; `None` for the last page.
     pub next: Option<String>,
 }
 
-/// New values of one's own profile. `None` leaves a field as it is, and an inner `None` takes its value away.
+/// New values of the caller's profile. The outer `None` keeps a field, and an inner `None` removes the value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UpdateAccount {
     /// The name to show: 1 to 100 characters by default.
     pub display_name: Option<String>,
-    /// What the user says about themselves: at most 500 characters by default.
+    /// A text about the user: at most 500 characters by default.
     pub bio: Option<Option<String>>,
     /// The address of a picture: `http` or `https`, at most 2,048 characters by default.
     pub avatar_url: Option<Option<String>>,
@@ -174,7 +175,7 @@ pub struct UpdateAccount {
 pub struct Tokens {
     /// A JSON Web Token (RFC 9068) for the header `Authorization`.
     pub access_token: String,
-    /// An opaque token that [`Accounts::refresh`](super::Accounts::refresh) takes once.
+    /// An opaque token that [`Accounts::refresh`](super::Accounts::refresh) accepts once.
     pub refresh_token: String,
     /// Seconds until the access token ends.
     pub expires_in: u64,
@@ -189,32 +190,32 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// Somebody who has just logged in.
+/// The result of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedIn {
     /// The account.
     pub account: Account,
     /// The login.
     pub login_id: LoginId,
-    /// Its tokens.
+    /// The tokens of the login.
     pub tokens: Tokens,
 }
 
 /// One of the caller's logins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
-    /// Its id.
+    /// The id.
     pub id: LoginId,
     /// The device that the client named.
     pub device: Option<String>,
-    /// The address from which it was used last.
+    /// The network address of the last use.
     pub address: Option<IpAddr>,
-    /// When it began.
+    /// The time of the login.
     pub created_at: DateTime<Utc>,
-    /// When it was used last: the login, or a refresh.
+    /// The time of the login or of the last refresh.
     pub last_used_at: DateTime<Utc>,
-    /// When it ends unless it is used.
+    /// The time at which an unused login ends.
     pub expires_at: DateTime<Utc>,
-    /// Whether the caller's token belongs to it.
+    /// Whether the caller's token belongs to this login.
     pub is_current: bool,
 }

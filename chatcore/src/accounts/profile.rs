@@ -1,4 +1,4 @@
-//! One's own account, and other users.
+//! The caller's account, and other users.
 
 use chrono::{DateTime, Utc};
 
@@ -55,7 +55,7 @@ impl Accounts {
     /// The caller's account.
     ///
     /// # Errors
-    /// [`AccountNotFound`](Error::AccountNotFound) for a user whose account is another system's; the errors of a token.
+    /// [`AccountNotFound`](Error::AccountNotFound) for a user with an account of another system; the errors of a token.
     pub async fn me(&self, principal: &Principal) -> Result<Account> {
         use_case!("accounts.me", async move {
             self.inner.chat.enter_unscoped(principal, Use::Request).await?;
@@ -101,8 +101,8 @@ impl Accounts {
     /// Changes the caller's password. The caller's other logins end.
     ///
     /// # Errors
-    /// [`InvalidCredentials`](Error::InvalidCredentials) for a wrong old password, [`RateLimited`](Error::RateLimited) after too many;
-    /// [`Invalid`](Error::Invalid) for a new one that is not acceptable.
+    /// [`InvalidCredentials`](Error::InvalidCredentials) for a wrong old password, [`RateLimited`](Error::RateLimited) after too many wrong
+    /// passwords; [`Invalid`](Error::Invalid) for a new password that is not acceptable.
     pub async fn change_password(&self, principal: &Principal, client: &Client, old: &str, new: &str) -> Result<()> {
         use_case!("accounts.change_password", async move {
             self.inner.chat.enter_unscoped(principal, Use::Request).await?;
@@ -135,7 +135,7 @@ impl Accounts {
         })
     }
 
-    /// Gives the caller another e-mail address, to which a code is sent. Until the code comes back, the address is not verified.
+    /// Changes the caller's e-mail address, and sends a code to the new address. The address is not verified until the use of the code.
     ///
     /// # Errors
     /// As [`change_password`](Self::change_password); [`EmailTaken`](Error::EmailTaken); [`RateLimited`](Error::RateLimited) after too many
@@ -194,10 +194,10 @@ impl Accounts {
         })
     }
 
-    /// A user, as every other user may see them.
+    /// The public profile of a user.
     ///
     /// # Errors
-    /// [`UserNotFound`](Error::UserNotFound) where there is no such account.
+    /// [`UserNotFound`](Error::UserNotFound) for an unknown account.
     pub async fn user(&self, principal: &Principal, user: &UserId) -> Result<User> {
         use_case!("accounts.user", async move {
             self.inner.chat.enter_unscoped(principal, Use::Request).await?;
@@ -206,7 +206,7 @@ impl Accounts {
         })
     }
 
-    /// The user of a name, however its capital letters are written.
+    /// The user with a name, without a distinction of case.
     ///
     /// # Errors
     /// As [`user`](Self::user).
@@ -218,7 +218,7 @@ impl Accounts {
         })
     }
 
-    /// Users whose names begin with a text of at least 1 character, sorted by their names: for invitations. At most `limit` of them, after
+    /// Users whose names begin with a text of at least 1 character, sorted by their names: for invitations. At most `limit` users, after
     /// the name `after`.
     ///
     /// # Errors

@@ -69,13 +69,13 @@ fn read(token: &str) -> Option<Presented> {
 }
 
 impl Accounts {
-    /// New tokens for a refresh token, which can be used once. Of several calls at once with one token, one succeeds.
+    /// New tokens for a refresh token, which is valid for one use. Of concurrent calls with one token, one call succeeds.
     ///
     /// # Errors
-    /// [`RefreshTokenInvalid`](Error::RefreshTokenInvalid) for a token that is unknown, over, or used, or whose login has ended, also by
-    /// [`Chat::end_login`](crate::Chat::end_login), [`end_all_logins`](crate::Chat::end_all_logins) or
-    /// [`revoke_before`](crate::Chat::revoke_before). A token that was used longer ago than
-    /// [`refresh_grace`](super::AccountSettings::refresh_grace) ends its login.
+    /// [`RefreshTokenInvalid`](Error::RefreshTokenInvalid) for an unknown, expired or used token, and for a token of an ended login, also
+    /// by [`Chat::end_login`](crate::Chat::end_login), [`end_all_logins`](crate::Chat::end_all_logins) or
+    /// [`revoke_before`](crate::Chat::revoke_before). The reuse of a token later than
+    /// [`refresh_grace`](super::AccountSettings::refresh_grace) after its first use ends the login.
     pub async fn refresh(&self, client: &Client, refresh_token: &str) -> Result<Tokens> {
         use_case!("accounts.refresh", async move {
             self.inner.chat.enter_open(client.origin()).await?;

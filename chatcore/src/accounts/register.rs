@@ -56,12 +56,12 @@ fn shown(given: Option<&str>, name: Option<&names::Name>, settings: &AccountSett
 }
 
 impl Accounts {
-    /// Makes an account, and logs in.
+    /// Registers an account, and logs in.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) with every field that is not acceptable; [`UsernameTaken`](Error::UsernameTaken), also for a name that
-    /// looks like another one; [`EmailTaken`](Error::EmailTaken); [`RateLimited`](Error::RateLimited) after too many registrations
-    /// from one address.
+    /// looks like another name; [`EmailTaken`](Error::EmailTaken); [`RateLimited`](Error::RateLimited) after too many registrations from
+    /// one address.
     pub async fn register(&self, client: &Client, new: Register) -> Result<LoggedIn> {
         use_case!("accounts.register", async move {
             self.inner.chat.enter_open(client.origin()).await?;
@@ -120,11 +120,12 @@ impl Accounts {
         })
     }
 
-    /// Takes over an account of another system, with its hash of bcrypt or of Argon2, and says who it is. At the next login, the hash is made
-    /// anew, but for a password that bcrypt reads in part: one longer than 71 bytes. For hosts: there is no limit and no mail. Until that login, the time that a wrong password takes is that of the imported hash.
+    /// Imports an account of another system, with its hash of bcrypt or of Argon2, and returns the user id. The next login replaces the
+    /// hash, except for a password longer than 71 bytes, of which bcrypt reads only a part. The function is for hosts, without a rate limit
+    /// and a mail. Until that login, a check of a wrong password takes the time of the imported hash.
     ///
     /// # Errors
-    /// As [`register`](Self::register), but for the limit; [`Invalid`](Error::Invalid) for a hash that cannot be used;
+    /// As [`register`](Self::register), except the rate limit; [`Invalid`](Error::Invalid) for an unsupported hash;
     /// [`AccountDeleted`](Error::AccountDeleted) for the id of a user who was deleted.
     pub async fn import(&self, import: ImportAccount) -> Result<UserId> {
         let ImportAccount { user_id, username, email, password_hash, display_name, is_verified, created_at } = import;

@@ -22,42 +22,43 @@ impl Default for Argon2Cost {
     }
 }
 
-/// Settings that cannot be used.
+/// Invalid settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the settings of the accounts cannot be used: {0}")]
 pub struct InvalidSettings(pub String);
 
-/// How the accounts work.
+/// The settings of the accounts.
 ///
-/// The rates count in each process for itself: `n` processes together allow `n` times as much. A rate of `None` is no limit. Registrations
+/// Each process counts the rates for itself: `n` processes together allow `n` times as much. A rate of `None` is no limit. Registrations
 /// and uploads are counted by the [`RateLimits`](crate::RateLimits) of the chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountSettings {
-    /// How long an access token is accepted.
+    /// Lifetime of an access token.
     pub access_lifetime: Duration,
-    /// How long a refresh token can be used. Each refresh gives a new token with the whole lifetime.
+    /// Lifetime of a refresh token. Each refresh gives a new token with the full lifetime.
     pub refresh_lifetime: Duration,
-    /// For how long after its rotation the use of a refresh token is a race between two clients, and not theft.
+    /// Grace period after the rotation of a refresh token: a reuse within this period counts as a race of two clients, and not as theft.
     pub refresh_grace: Duration,
     /// The claim `iss` of access tokens.
     pub issuer: Option<String>,
     /// The claim `aud` of access tokens.
     pub audience: Option<String>,
-    /// Most logins of one account at once, up to 1,000. The next one ends the login that was not used for the longest time.
+    /// Maximum number of concurrent logins of one account, up to 1,000. A further login evicts the login that was unused for the longest
+    /// time.
     pub logins: usize,
-    /// The cost of hashes. Hashes of another cost are made anew at the next login.
+    /// The cost of hashes. The next login replaces a hash of another cost.
     pub argon2: Argon2Cost,
-    /// Passwords that are hashed at once. Each takes [`Argon2Cost::memory_kib`].
+    /// Maximum number of concurrent hashes of passwords. Each hash uses [`Argon2Cost::memory_kib`].
     pub hashes: usize,
-    /// How long a call waits until its password can be hashed, before it fails as unavailable.
+    /// Maximum wait of a call for a free hash, before the call fails as unavailable.
     pub hash_wait: Duration,
     /// Shortest password, in characters.
     pub password_min_chars: usize,
     /// Longest password, in characters.
     pub password_max_chars: usize,
-    /// Least strength of a password by zxcvbn, 0 to 4. 0 accepts every password.
+    /// Minimum strength of a password by zxcvbn, 0 to 4. 0 accepts every password.
     pub password_score: u8,
-    /// Names that nobody can register, nor a name that looks like one of these.
+    /// Names that users cannot register, including names that look like one of these names.
     pub reserved_names: Vec<String>,
     /// Shortest user name, in characters.
     pub username_min_chars: usize,
@@ -65,35 +66,35 @@ pub struct AccountSettings {
     pub username_max_chars: usize,
     /// Longest name to show, in characters.
     pub display_name_chars: usize,
-    /// Longest text about oneself, in characters.
+    /// Longest text about a user, in characters.
     pub bio_chars: usize,
     /// Longest public key, in characters.
     pub public_key_chars: usize,
     /// Longest address of a picture, in characters.
     pub avatar_url_chars: usize,
-    /// How often a password may be tried for one user name or one e-mail address from one address. Only wrong passwords count, and they
-    /// count alike whether there is such an account or not. For a caller who has logged in, they count for the account.
+    /// Rate of password attempts for one user name or one e-mail address from one network address. Only wrong passwords count, with or
+    /// without such an account. For a logged-in caller, wrong passwords count for the account.
     pub guesses: Option<Rate>,
-    /// How often a password may be tried from one address, whatever the account is. Only wrong passwords count.
+    /// Rate of password attempts from one network address, for all accounts. Only wrong passwords count.
     pub guesses_per_address: Option<Rate>,
-    /// How often mail may be asked for from one address, and how often for one account.
+    /// Rate of requests for mail from one network address, and for one account.
     pub mails: Option<Rate>,
-    /// Whether the messages of a user become tombstones when the account is deleted. Otherwise they stay, under
+    /// Whether the messages of a user become tombstones at the deletion of the account. Otherwise the messages stay, under
     /// [`removed_name`](Self::removed_name).
     pub erases_messages: bool,
     /// The name that is shown for a user whose account was deleted.
     pub removed_name: String,
-    /// Exports that run at once in a process. A user has one at a time.
+    /// Maximum number of concurrent exports in a process. A user has one export at a time.
     pub exports: usize,
-    /// How long an export waits for a reader that takes nothing, before it ends as unavailable.
+    /// Maximum wait of an export for a reader that reads nothing, before the export ends as unavailable.
     pub export_wait: Duration,
-    /// Largest picture that can be uploaded, in bytes.
+    /// Maximum size of an uploaded picture, in bytes.
     pub avatar_bytes: usize,
-    /// Most pixels of a picture that is uploaded.
+    /// Maximum number of pixels of an uploaded picture.
     pub avatar_pixels: u64,
-    /// How long a code to verify an address can be used.
+    /// Lifetime of a code to verify an address.
     pub verification_lifetime: Duration,
-    /// How long a code to set a new password can be used.
+    /// Lifetime of a code to set a new password.
     pub reset_lifetime: Duration,
 }
 

@@ -24,7 +24,7 @@ impl fmt::Debug for SmtpMailer {
     }
 }
 
-/// Settings with which no mail can be sent.
+/// Invalid settings of SMTP.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSmtp {
@@ -41,7 +41,7 @@ impl SmtpMailer {
     /// address, or a name with an address: `Chat <chat@example.org>`.
     ///
     /// # Errors
-    /// [`InvalidSmtp`] for a URL or a sender of another form. No connection is made yet.
+    /// [`InvalidSmtp`] for a URL or a sender of another form. The function makes no connection.
     pub fn new(url: &str, from: &str) -> Result<Self, InvalidSmtp> {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(InvalidSmtp::Url)?.build();
         let from = from.parse().map_err(InvalidSmtp::Sender)?;

@@ -85,8 +85,8 @@ impl Administration {
         Err(Error::Unavailable)
     }
 
-    /// The audit log, the newest entry first. An action that changes nothing has no entry. A page that looked at 2,000 entries ends, also
-    /// where few of them meet the filter, and names the entry after which the next page begins.
+    /// The audit log, the newest entry first. An action that changes nothing has no entry. A page reads at most 2,000 entries, also if few
+    /// entries match the filter, and names the entry after which the next page begins.
     ///
     /// # Errors
     /// [`AdminRequired`](Error::AdminRequired); [`Invalid`](Error::Invalid) for a page outside of the limits.
@@ -114,12 +114,12 @@ impl Administration {
         })
     }
 
-    /// The audit log as lines, the newest entry first: one JSON object in each line, whose `type` is `entry`, and in the last line `end` with
-    /// the number of entries. An export without an `end` is not complete. It takes bounded memory, at the pace of its reader.
+    /// The audit log as lines, the newest entry first: one JSON object in each line. The `type` is `entry`, and `end` with the number of
+    /// entries in the last line. An export without an `end` is not complete. The stream uses bounded memory, at the pace of its reader.
     ///
     /// # Errors
-    /// [`AdminRequired`](Error::AdminRequired). An error within the stream is its last item: also when the caller loses the role or the token
-    /// ends meanwhile.
+    /// [`AdminRequired`](Error::AdminRequired). An error within the stream is its last item: also when the caller loses the role, or the
+    /// token ends during the export.
     pub async fn export_audit(&self, principal: &Principal, filter: AuditFilter) -> Result<AuditExport> {
         use_case!("admin.export_audit", async move {
             self.enter(principal).await?;

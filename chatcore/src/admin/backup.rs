@@ -23,7 +23,7 @@ use crate::{
 /// How often the authority of the caller is looked at while the file is sent.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// The file of a backup, in parts. After an error it is of no use.
+/// The file of a backup, in parts. After an error the file is incomplete and unusable.
 pub type BackupFile = BoxStream<'static, Result<Vec<u8>>>;
 
 /// What is known of backups.
@@ -50,23 +50,23 @@ struct Sending {
 }
 
 impl Administration {
-    /// The tables that a backup holds: those of [`Backup::tables`](crate::backup::Backup::tables), and the host's own. Without this call the host's own
-    /// tables are not in it. The first call counts.
+    /// Sets the tables of a backup: the tables of [`Backup::tables`](crate::backup::Backup::tables), and the host's own tables. Without
+    /// this call a backup does not contain the host's own tables. Only the first call has an effect.
     pub fn back_up_tables(&self, tables: &'static [&'static Table]) {
         let _ = self.inner.backups.tables.set(tables);
     }
 
-    /// Takes a backup of everything in the store: messages of every session, and hashes of passwords. It is a stream that takes bounded memory, at
-    /// the pace of its reader, and ends early where the reader drops it. The end of the file says that it is complete:
-    /// [`Backup::verify`](crate::backup::Backup::verify) looks for it.
+    /// Takes a backup of everything in the store: messages of every session, and hashes of passwords. The result is a stream that uses
+    /// bounded memory, at the pace of its reader, and ends early if the reader drops the stream. The end mark of the file shows that the
+    /// file is complete: [`Backup::verify`](crate::backup::Backup::verify) checks the end mark.
     ///
-    /// With `skips_unreadable`, records that the store cannot read are left out, and the file names them. The audit log has an entry before the first
-    /// part is sent.
+    /// With `skips_unreadable`, unreadable records are left out, and the file names these records. The audit log has an entry before the
+    /// first part is sent.
     ///
     /// # Errors
-    /// [`AdminRequired`](Error::AdminRequired); [`BackupRunning`](Error::BackupRunning) while this process takes another one. An error within the
-    /// stream is its last item: also when the caller loses the role, is banned, or the login ends meanwhile. A token that expires ends nothing, since
-    /// the backup of a large store takes longer than tokens live.
+    /// [`AdminRequired`](Error::AdminRequired); [`BackupRunning`](Error::BackupRunning) while this process takes another backup. An error
+    /// within the stream is its last item: also when the caller loses the role, is banned, or the login ends meanwhile. The expiry of the
+    /// token does not end the backup, since the backup of a large store takes longer than the lifetime of tokens.
     pub async fn back_up(
         &self,
         principal: &Principal,

@@ -1,10 +1,11 @@
-//! The administration of the whole system: users, roles, sessions, and a log of what was done.
+//! The administration of the whole system: users, roles, sessions, and an audit log.
 //!
-//! Every use case is a method of one cloneable handle, [`Administration`]. It takes the calling [`Principal`] first, and needs
-//! [`SystemRole::Admin`]: the host gives it to a caller, or an administrator grants it to an account. Everybody else gets
+//! Every use case is a method of one cloneable handle, [`Administration`]. Each use case takes the calling [`Principal`] first, and needs
+//! [`SystemRole::Admin`]: the host gives the role to a caller, or an administrator grants the role to an account. Other callers get
 //! [`AdminRequired`](Error::AdminRequired). A participant's role in a session gives no right here.
 //!
-//! What an administrator changes is written down in the audit log in the same change. The audit log has no texts of messages and no secrets.
+//! Each change by an administrator writes an entry of the audit log in the same commit. The audit log has no texts of messages and no
+//! secrets.
 //!
 //! ```
 //! use chatcore::admin::{AuditFilter, AuditOrigin, BanUser};
@@ -76,8 +77,8 @@ const SEARCH_CHARS: usize = 100;
 
 /// The administration: one handle for every use case, cheap to clone.
 ///
-/// All use cases fail with the one [`Error`]: [`AdminRequired`](Error::AdminRequired) for a caller without the system role, and the errors of
-/// a token. Dropping the future of a method leaves its use case done or not done.
+/// All use cases fail with the one [`Error`]: [`AdminRequired`](Error::AdminRequired) for a caller without the system role, and the errors
+/// of a token. If the future of a method is dropped, its use case is executed completely or not at all.
 #[derive(Clone)]
 pub struct Administration {
     inner: Arc<Inner>,
@@ -100,8 +101,8 @@ impl fmt::Debug for Administration {
 }
 
 impl Administration {
-    /// The administration of a chat. From now on the chat counts for the [`statistics`](Self::statistics). Where several processes serve one
-    /// store, each of them makes one.
+    /// The administration of a chat. From now on the chat counts for the [`statistics`](Self::statistics). If several processes serve one
+    /// store, each process creates an administration.
     #[must_use]
     pub fn new(chat: Chat) -> Self {
         chat.begin_counting();
@@ -116,13 +117,14 @@ impl Administration {
         }
     }
 
-    /// The chat that is administered.
+    /// The administered chat.
     #[must_use]
     pub fn chat(&self) -> &Chat {
         &self.inner.chat
     }
 
-    /// Refuses to ban this user, as whom the operator of the system acts: an administrator could lock the operator out. The first call counts.
+    /// Protects this user, the operator of the system, from bans: an administrator could lock the operator out. Only the first call has an
+    /// effect.
     pub fn protect(&self, user: UserId) {
         let _ = self.inner.protected.set(user);
     }
@@ -131,7 +133,7 @@ impl Administration {
         self.inner.chat.store()
     }
 
-    /// Lets administrators in, and nobody else, to what a host shows to them alone. It counts as a use case.
+    /// Admits only administrators, for pages that a host shows to administrators alone. The call counts as a use case.
     ///
     /// # Errors
     /// [`AdminRequired`](Error::AdminRequired).

@@ -1,4 +1,4 @@
-//! What callers give, and what they get.
+//! The inputs and outputs of the administration.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     model::{AuditId, Ban, Profile, ReportState, Session, SessionId, SessionType, UserId},
 };
 
-/// The request of an administrator, as its frontend sees it, for the audit log.
+/// The origin of an administrator's request, for the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditOrigin {
     /// The network address of the client.
@@ -23,9 +23,9 @@ pub struct AuditOrigin {
 /// A ban to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BanUser {
-    /// Why, in words for the banned user: 1 to [`description_chars`](crate::Limits::description_chars) characters.
+    /// The reason, for the banned user: 1 to [`description_chars`](crate::Limits::description_chars) characters.
     pub reason: String,
-    /// When the ban ends; `None` for never.
+    /// The end of the ban; `None` for no end.
     pub until: Option<DateTime<Utc>>,
 }
 
@@ -42,7 +42,7 @@ pub enum UserStatus {
     Deleted,
 }
 
-/// A user as an administrator sees them.
+/// The administrators' view of a user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ManagedUser {
     /// The profile, with the e-mail address.
@@ -53,11 +53,11 @@ pub struct ManagedUser {
     pub ban: Option<Ban>,
     /// When the account was deleted.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// The role that administrators granted. A role that the host gives by tokens is not known here.
+    /// The role that administrators granted. Roles from tokens of the host are not included.
     pub system_role: SystemRole,
 }
 
-/// Which users are listed: those that meet every condition.
+/// A filter of users. A listed user matches every condition.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserFilter {
     /// A part of the id, the user name, the name or the e-mail address, 1 to 100 characters. The case of letters makes no difference.
@@ -68,29 +68,29 @@ pub struct UserFilter {
     pub role: Option<SystemRole>,
 }
 
-/// Whether a session goes on.
+/// The status of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SessionStatus {
-    /// It goes on.
+    /// The session is not deleted.
     Active,
-    /// It was deleted, by its owner or by an administrator.
+    /// The session was deleted, by its owner or by an administrator.
     Deleted,
 }
 
-/// A session as an administrator sees it: without its messages.
+/// The administrators' view of a session, without messages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ManagedSession {
     /// The session.
     pub session: Session,
-    /// How many messages it has.
+    /// The number of messages of the session.
     pub message_count: u64,
-    /// When the last event happened.
+    /// The time of the last event.
     pub last_event_at: DateTime<Utc>,
 }
 
-/// Which sessions are listed: those that meet every condition.
+/// A filter of sessions. A listed session matches every condition.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SessionFilter {
     /// A part of the id, the title, the description or the owner's id, 1 to 100 characters. The case of letters makes no difference.
@@ -101,7 +101,7 @@ pub struct SessionFilter {
     pub session_type: Option<SessionType>,
 }
 
-/// Which reports are listed: those that meet every condition.
+/// A filter of reports. A listed report matches every condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReportFilter {
     /// The session.
@@ -115,11 +115,11 @@ pub struct ReportFilter {
 pub struct AuditEntry {
     /// The id of the entry. Ids sort by time.
     pub id: AuditId,
-    /// What was done.
+    /// The action.
     pub record: Arc<AuditRecord>,
 }
 
-/// Which entries of the audit log are listed: those that meet every condition.
+/// A filter of the audit log. A listed entry matches every condition.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditFilter {
     /// The administrator.

@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl Administration {
-    /// Tells all users who are connected, on every process that the notifier reaches. Nothing is kept of the text: the audit log has the id of
-    /// the notice.
+    /// Sends a notice to all connected users, on every process that the notifier reaches. The text is not stored: the audit log has the id
+    /// of the notice.
     ///
     /// # Errors
     /// [`AdminRequired`](Error::AdminRequired); [`Invalid`](Error::Invalid) for a text that is empty or longer than

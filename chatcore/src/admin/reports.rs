@@ -20,8 +20,8 @@ impl ReportFilter {
 }
 
 impl Administration {
-    /// Reports of all sessions, the newest first. A page that looked at 2,000 reports ends, also where few of them meet the filter, and names
-    /// the report after which the next page begins. Reports about the caller are left out.
+    /// Reports of all sessions, the newest first. A page reads at most 2,000 reports, also if few reports match the filter, and names the
+    /// report after which the next page begins. Reports about the caller are left out.
     ///
     /// # Errors
     /// [`AdminRequired`](crate::Error::AdminRequired); [`Invalid`](crate::Error::Invalid) for a page outside of the limits.
@@ -50,12 +50,13 @@ impl Administration {
         })
     }
 
-    /// Changes the state of a report, as [`Chat::resolve_report`](crate::Chat::resolve_report) does, also of a report about a user who
-    /// moderates the session. A report about the caller is as one that does not exist.
+    /// Changes the state of a report, as [`Chat::resolve_report`](crate::Chat::resolve_report) does, also of a report about a moderator of
+    /// the session. A report about the caller is hidden from the caller.
     ///
     /// # Errors
     /// [`AdminRequired`](crate::Error::AdminRequired); [`ReportNotFound`](crate::Error::ReportNotFound);
-    /// [`ReportConflict`](crate::Error::ReportConflict) as there; [`Invalid`](crate::Error::Invalid) for a note that is too long.
+    /// [`ReportConflict`](crate::Error::ReportConflict) as in that use case; [`Invalid`](crate::Error::Invalid) for a note that is too
+    /// long.
     pub async fn resolve_report(
         &self,
         principal: &Principal,
@@ -81,8 +82,8 @@ impl Administration {
     /// caller as their actor.
     ///
     /// # Errors
-    /// [`AdminRequired`](crate::Error::AdminRequired); [`Denied`](crate::Error::Denied) where there is no such session, or the user never was
-    /// in it; [`Invalid`](crate::Error::Invalid) for a reason that is not acceptable.
+    /// [`AdminRequired`](crate::Error::AdminRequired); [`Denied`](crate::Error::Denied) for an unknown session, and for a user who never
+    /// was in the session; [`Invalid`](crate::Error::Invalid) for a reason that is not acceptable.
     pub async fn delete_messages_of(
         &self,
         principal: &Principal,

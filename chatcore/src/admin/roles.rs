@@ -85,13 +85,13 @@ impl Administration {
         administrators(&self.inner.chat).await
     }
 
-    /// Gives an account the system role, or takes the role away. Either counts from the account's next call on. An account that has the role
-    /// already, or does not have it, stays as it is.
+    /// Grants or revokes the system role of an account. The change applies from the account's next call on. If the account already has the
+    /// new role, nothing changes.
     ///
     /// # Errors
     /// [`AdminRequired`](Error::AdminRequired); [`UserNotFound`](Error::UserNotFound) for a user who was never seen;
-    /// [`Invalid`](Error::Invalid) for a reason that is not acceptable; [`LimitExceeded`](Error::LimitExceeded) where 1,000 accounts have the
-    /// role; [`LastAdministrator`](Error::LastAdministrator) where the caller gives up the role and no other account that has it can act.
+    /// [`Invalid`](Error::Invalid) for a reason that is not acceptable; [`LimitExceeded`](Error::LimitExceeded) where 1,000 accounts have
+    /// the role; [`LastAdministrator`](Error::LastAdministrator) where the caller is the last active account with the role.
     pub async fn set_role(
         &self,
         principal: &Principal,

@@ -1,4 +1,4 @@
-//! Sessions: which there are, the users in them, and their end.
+//! The list of sessions, the users in sessions, and the deletion of sessions.
 
 use futures_util::FutureExt as _;
 
@@ -31,7 +31,7 @@ impl SessionFilter {
 }
 
 impl Administration {
-    /// Sessions of every type, deleted ones too, the oldest first. A page that looked at 2,000 sessions ends, also where few of them meet the
+    /// Sessions of every type, deleted ones too, the oldest first. A page reads at most 2,000 sessions, also if few sessions match the
     /// filter, and names the session after which the next page begins.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl Administration {
     /// A session, whatever its type, without its messages.
     ///
     /// # Errors
-    /// [`AdminRequired`](Error::AdminRequired); [`Denied`](Error::Denied) with [`Hidden`](Denial::Hidden) where there is none.
+    /// [`AdminRequired`](Error::AdminRequired); [`Denied`](Error::Denied) with [`Hidden`](Denial::Hidden) for an unknown session.
     pub async fn session(&self, principal: &Principal, id: SessionId) -> Result<ManagedSession> {
         use_case!("admin.session", id, async move {
             self.enter(principal).await?;
@@ -74,7 +74,7 @@ impl Administration {
         })
     }
 
-    /// The users in a session, with their e-mail addresses, in the order in which they came.
+    /// The users in a session, with their e-mail addresses, in the order of joining.
     ///
     /// # Errors
     /// As [`session`](Self::session); [`Invalid`](Error::Invalid) for a page outside of the limits.
@@ -91,8 +91,8 @@ impl Administration {
         })
     }
 
-    /// Deletes a session. The event names the caller as its actor, and the streams of all readers end with it. A session that was deleted
-    /// stays as it is.
+    /// Deletes a session. The event names the caller as its actor, and the streams of all readers end with it. A deleted session does not
+    /// change.
     ///
     /// # Errors
     /// As [`session`](Self::session); [`Invalid`](Error::Invalid) for a reason that is not acceptable.

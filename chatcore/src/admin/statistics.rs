@@ -15,7 +15,7 @@ const DAYS: u64 = 30;
 pub struct Statistics {
     /// Users who were ever seen.
     pub users: u64,
-    /// Sessions that go on.
+    /// Sessions that are not deleted.
     pub sessions: u64,
     /// Messages that were ever sent.
     pub messages: u64,
@@ -43,22 +43,22 @@ fn count(counts: &BTreeMap<Counted, u64>, counted: Counted) -> u64 {
 }
 
 impl Administration {
-    /// Counts the open connections by this, for the statistics. A frontend with an administration does it.
+    /// Sets the function that counts the open connections, for the statistics. A frontend with an administration calls this function.
     pub fn count_connections(&self, open: impl Fn() -> usize + Send + Sync + 'static) {
         // Another frontend of the same server has done it.
         let _ = self.inner.connections.set(Box::new(open));
     }
 
-    /// Writes the counts that this process has added up since it last wrote them, which happens every 5 seconds. A host calls it before it
-    /// ends. A process that is killed loses a few seconds of statistics, and nothing else.
+    /// Writes the counts of this process since the last write; the chat writes the counts every 5 seconds. A host calls this function
+    /// before its end. A killed process loses a few seconds of statistics, and no other data.
     ///
     /// # Errors
-    /// [`Unavailable`](crate::Error::Unavailable) when the store is away.
+    /// [`Unavailable`](crate::Error::Unavailable) when the store is unavailable.
     pub async fn flush(&self) -> Result<()> {
         self.inner.chat.flush_counts().await
     }
 
-    /// Statistics of the whole system. What other processes counted in the last 5 seconds may be missing.
+    /// Statistics of the whole system. Counts of other processes in the last 5 seconds may be missing.
     ///
     /// # Errors
     /// [`AdminRequired`](crate::Error::AdminRequired).

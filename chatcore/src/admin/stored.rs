@@ -62,11 +62,11 @@ pub struct Grant {
     /// The administrator who granted it.
     #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub by: UserId,
-    /// When.
+    /// The time.
     pub at: DateTime<Utc>,
 }
 
-/// What an administrator did.
+/// The action of an administrator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -100,7 +100,7 @@ pub enum AuditAction {
     Unknown,
 }
 
-/// The part of the target's state that an action can change. What the action does not concern is absent.
+/// The part of the target's state that an action can change. A value that the action does not concern is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuditState {
@@ -116,7 +116,7 @@ pub struct AuditState {
     /// The granted role of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_role: Option<SystemRole>,
-    /// Whether the session goes on.
+    /// Whether the session is not deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_active: Option<bool>,
     /// The state of the report.
@@ -135,7 +135,7 @@ pub struct AuditRecord {
     /// The id of the user, session, report, notice or webhook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// The session, where the action is about a report or the messages of a user in it.
+    /// The session, for actions on a report or on the messages of a user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
     /// The state before.
@@ -153,7 +153,7 @@ pub struct AuditRecord {
     /// The id of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// When.
+    /// The time.
     pub at: DateTime<Utc>,
 }
 

@@ -1,4 +1,4 @@
-//! Users: who there is, bans, and the ends of bans.
+//! The list of users, bans, and the ends of bans.
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
@@ -55,8 +55,8 @@ impl UserFilter {
 }
 
 impl Administration {
-    /// Users who were ever seen, sorted by their ids. A page that looked at 2,000 users ends, also where few of them meet the filter, and
-    /// names the user after whom the next page begins.
+    /// Users who were ever seen, sorted by their ids. A page reads at most 2,000 users, also if few users match the filter, and names the
+    /// user after whom the next page begins.
     ///
     /// # Errors
     /// [`AdminRequired`](Error::AdminRequired); [`Invalid`](Error::Invalid) for a search or a page outside of the limits.
@@ -106,7 +106,7 @@ impl Administration {
     /// # Errors
     /// [`AdminRequired`](Error::AdminRequired); [`UserNotFound`](Error::UserNotFound) for a user who was never seen;
     /// [`Invalid`](Error::Invalid) for a reason or an end that is not acceptable, and for the caller;
-    /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban is made and the user is not removed from all sessions yet.
+    /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban is in force and the user is not yet removed from all sessions.
     pub async fn ban(
         &self,
         principal: &Principal,
@@ -136,12 +136,12 @@ impl Administration {
         })
     }
 
-    /// Ends the ban of a user, as [`Chat::unban_account`](crate::Chat::unban_account) does. A user who is not banned stays as they are.
+    /// Ends the ban of a user, as [`Chat::unban_account`](crate::Chat::unban_account) does. For a user who is not banned, nothing changes.
     ///
     /// # Errors
     /// [`AdminRequired`](Error::AdminRequired); [`UserNotFound`](Error::UserNotFound) for a user who was never seen;
-    /// [`Invalid`](Error::Invalid) for a reason that is not acceptable; [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban has ended and
-    /// not all sessions have their owner back yet.
+    /// [`Invalid`](Error::Invalid) for a reason that is not acceptable; [`OutcomeUnknown`](Error::OutcomeUnknown) when the ban has ended
+    /// and not all ownerships are restored.
     pub async fn unban(
         &self,
         principal: &Principal,

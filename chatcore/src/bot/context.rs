@@ -1,4 +1,4 @@
-//! What a handler has to answer with.
+//! The context of a handler.
 
 use std::{
     fmt,
@@ -26,7 +26,7 @@ const BEGINNINGS: u32 = 20;
 /// The reason that readers see for a streamed answer whose handler ended before the answer was complete.
 const INTERRUPTED: &str = "interrupted";
 
-/// The event that a handler is called for, and the way to answer it. Cheap to clone.
+/// The event of a handler call, and the functions to answer the event. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
     inner: Arc<Inner>,
@@ -88,19 +88,18 @@ impl Context {
         self.inner.seq
     }
 
-    /// The number of this attempt: 1 for the first. A process that was ended is not counted.
+    /// The number of this attempt: 1 for the first attempt. Attempts of an ended process do not count.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.inner.attempt
     }
 
-    /// Done when the bot is being stopped. A handler that takes long can end then with an error: its event is handled again after the next
-    /// start.
+    /// Completes at the stop of the bot. A slow handler can then end with an error: the bot handles the event again after the next start.
     pub async fn stopping(&self) {
         stopped(self.inner.shared.stopping()).await;
     }
 
-    /// Answers the message that the handler was called for, with a text. For another event it is a message of its own.
+    /// Answers the message of the event with a text. For another event, the function sends a message that answers none.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -109,11 +108,11 @@ impl Context {
         self.send(SendMessage { reply_to: self.inner.message, ..message }).await
     }
 
-    /// Sends a message into the session of the event. Its client id is replaced. Where an earlier run of the handler sent this answer already,
-    /// the result is that message, whatever this one says.
+    /// Sends a message into the session of the event. The context replaces the client id of the message. If an earlier run of the handler
+    /// already sent this answer, the result is the earlier message.
     ///
     /// # Errors
-    /// As [`Chat::send`]. It waits where the limits on use refuse it.
+    /// As [`Chat::send`]. The call waits while the rate limits refuse the call.
     pub async fn send(&self, message: SendMessage) -> Result<Message> {
         let client_id = self.client_id(self.number(), 0)?;
         let message = message.with_client_id(client_id.clone());
@@ -121,16 +120,16 @@ impl Context {
         self.first(sent, client_id).await
     }
 
-    /// Begins a message of an assistant that answers the message that the handler was called for, and is written in parts. `None` where an
-    /// earlier run of the handler completed it. What an earlier run left incomplete is ended as failed, and a new message is begun.
+    /// Starts a streamed message of an assistant that answers the message of the event. `None` if an earlier run of the handler completed
+    /// the answer. An incomplete message of an earlier run is ended as failed, and a new message is started.
     ///
     /// # Errors
-    /// As [`Chat::start_streamed_message`]. It waits where the limits on use refuse it.
+    /// As [`Chat::start_streamed_message`]. The call waits while the rate limits refuse the call.
     pub async fn stream(&self) -> Result<Option<StreamedAnswer>> {
         self.stream_as(StartMessage { reply_to: self.inner.message, ..StartMessage::of_assistant() }).await
     }
 
-    /// Begins a message that is written in parts, as [`stream`](Self::stream) does. Its client id is replaced.
+    /// Starts a streamed message, as [`stream`](Self::stream) does. The context replaces the client id of the message.
     ///
     /// # Errors
     /// As [`stream`](Self::stream); [`LimitExceeded`](Error::LimitExceeded) after 20 messages that failed.

@@ -36,33 +36,35 @@
 //! }
 //! ```
 //!
-//! **Which handler.** An event calls at most one handler. A message that invokes a command of the bot calls the handler of the command, a message
-//! that mentions the bot's user by name the handler of mentions, and any other message the handler of messages, unless it invokes a command of
-//! another bot. Where a bot does not have one of these handlers, the next one is called. A message that is written in parts calls a handler at its
-//! end, if it is complete. Each other event, and a message without a handler of its own, calls the handler of events. What the bot's own user does
-//! calls none. Two bots that answer each message answer each other without end, so a bot in a session with others answers mentions.
+//! **Which handler.** An event calls at most one handler. A message that invokes a command of the bot calls the handler of the command, a
+//! message that mentions the bot's user by name the handler of mentions, and any other message the handler of messages, unless it invokes a
+//! command of another bot. If a bot does not have one of these handlers, the next handler is called. A streamed message calls a handler at
+//! its end, if the message is complete. Each other event, and a message without another handler, calls the handler of events. Events of the
+//! bot's own user call no handler. Two bots that answer each message answer each other without end, so a bot in a session with other bots
+//! should answer only mentions.
 //!
-//! **At least once, in order.** The log is the queue. A record says for each session up to which position the events are handled
-//! ([`BotCursors`](crate::store::BotCursors)). It is written after the handler has ended, once a second ([`BotOptions::cursor_interval`]) and by
-//! [`RunningBot::stop`]. So a bot whose process ended in the middle handles the events of the last second again. A session without a record
-//! begins with the event that brought the bot's user in. The handlers of one session run one after the other. An event that was edited or deleted
-//! before it is handled is handled as it is then.
+//! **At least once, in order.** The log is the queue. A record for each session has the position up to which the events are handled
+//! ([`BotCursors`](crate::store::BotCursors)). The bot writes the record after the end of the handler, once a second
+//! ([`BotOptions::cursor_interval`]) and in [`RunningBot::stop`]. So after a crash, the bot handles the events of the last second again. A
+//! session without a record begins with the event of the join of the bot's user. The handlers of one session run one after the other. A
+//! handler gets the current state of an edited or deleted event.
 //!
-//! **Each answer once.** [`Context::reply`], [`send`](Context::send) and [`stream`](Context::stream) use a client id that is made of the position
-//! of the event and the number of the answer. So a handler that runs again for the same event sends nothing twice, as long as it gives its
-//! answers in the same order. Anything else that a handler does may happen twice.
+//! **Each answer once.** [`Context::reply`], [`send`](Context::send) and [`stream`](Context::stream) use a client id from the position of
+//! the event and the number of the answer. So a repeated run for the same event sends no answer twice, if the handler gives its answers in
+//! the same order. Other effects of a handler may happen twice.
 //!
-//! **Back-pressure.** A session that waits costs one position, however many events wait in it. A running handler's session holds at most 32
-//! events. At most [`BotOptions::parallel`] sessions run at once. A method of [`Context`] that the limits on use refuse waits and tries again.
+//! **Back-pressure.** A waiting session costs one position, for any number of waiting events. A running handler's session holds at most 32
+//! events. At most [`BotOptions::parallel`] sessions run at once. A method of [`Context`] that the rate limits refuse waits and retries.
 //!
-//! **Failures.** A handler fails by an error, by a panic, or by the end of [`BotOptions::handler_time`]. The event is tried again after a pause,
-//! and the session's later events wait; other sessions go on. After [`BotOptions::attempts`] it is given up: an error is logged and
-//! [`Bot::on_failure`] is called. Where the chat was not available the attempt does not count. An answer that a moderator has to approve, or to a
-//! message that was deleted meanwhile, is no failure.
+//! **Failures.** A handler fails by an error, by a panic, or by the end of [`BotOptions::handler_time`]. The bot retries the event after a
+//! backoff, and the session's later events wait; other sessions continue. After [`BotOptions::attempts`] the bot gives the event up: the
+//! bot logs an error and calls [`Bot::on_failure`]. An attempt during an unavailability of the chat does not count. An answer that a
+//! moderator must approve, and an answer to a deleted message, are no failures.
 //!
-//! **Several processes.** One process runs the bot of a user, by a lease ([`BotLeases`](crate::store::BotLeases)) that it renews. Others with the
-//! same bot wait, and one of them goes on after the stop of that process, or [`BotOptions::lease`] after its crash. Where clocks disagree, or a
-//! process was asleep, two may run for a moment: handlers run twice then, and answers are still sent once.
+//! **Several processes.** One process runs the bot of a user, by a lease ([`BotLeases`](crate::store::BotLeases)) that the process renews.
+//! Other processes with the same bot wait, and one of these processes continues after the stop of that process, or [`BotOptions::lease`]
+//! after its crash. If clocks disagree, or a process was suspended, two processes may run for a moment: in that case handlers run twice,
+//! and answers are still sent once.
 
 mod context;
 mod cursors;
@@ -88,25 +90,25 @@ use crate::{
     model::{Message, Seq, SessionId},
 };
 
-/// Why a handler failed: any error.
+/// The error of a failed handler.
 pub type BotError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How a bot runs.
+/// The options of a bot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BotOptions {
-    /// How many handlers run at once, each for another session. Default: 16.
+    /// Maximum number of concurrent handlers, each for another session. Default: 16.
     pub parallel: usize,
-    /// How often an event is tried before it is given up. Default: 5.
+    /// Maximum number of attempts for an event. Default: 5.
     pub attempts: u32,
-    /// The pause after the first attempt. It doubles with each attempt. Default: 1 s.
+    /// The first backoff, which doubles with each attempt. Default: 1 s.
     pub first_pause: Duration,
-    /// The longest pause between two attempts. Default: 30 s.
+    /// The maximum backoff between two attempts. Default: 30 s.
     pub longest_pause: Duration,
-    /// How long a handler may run. Default: 10 minutes.
+    /// Timeout of a handler. Default: 10 minutes.
     pub handler_time: Duration,
-    /// How often positions are written. So many events are handled again after a crash. Default: 1 s.
+    /// Interval of writes of positions. After a crash, the bot handles the events of this interval again. Default: 1 s.
     pub cursor_interval: Duration,
-    /// How long after a crash another process goes on with the bot. The lease is renewed three times as often. Default: 6 s.
+    /// Time after a crash at which another process continues the bot. The process renews the lease three times as often. Default: 6 s.
     pub lease: Duration,
 }
 
@@ -127,10 +129,10 @@ impl Default for BotOptions {
 /// A handler that was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Interrupted {
-    /// It panicked.
+    /// The handler panicked.
     #[error("the handler panicked")]
     Panicked,
-    /// It ran for longer than [`BotOptions::handler_time`].
+    /// The handler ran longer than [`BotOptions::handler_time`].
     #[error("the handler ran for too long")]
     TimedOut,
 }
@@ -142,9 +144,9 @@ pub struct BotFailure {
     pub session_id: SessionId,
     /// The position of the event.
     pub seq: Seq,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: u32,
-    /// Why the last attempt failed: the handler's own error, or [`Interrupted`].
+    /// The error of the last attempt: the handler's own error, or [`Interrupted`].
     pub error: BotError,
 }
 
@@ -167,19 +169,19 @@ impl fmt::Debug for Bot {
 }
 
 impl Bot {
-    /// A bot that acts as this user, in all sessions that the user is in.
+    /// A bot that acts as this user, in all sessions of the user.
     pub fn new(chat: Chat, principal: Principal) -> Self {
         Self { chat, principal, options: BotOptions::default(), handlers: Handlers::default() }
     }
 
-    /// The same with other options.
+    /// Sets the options.
     pub fn options(mut self, options: BotOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Calls this for each message that invokes this command of the bot's user. The second call for a name replaces the first. Users find the
-    /// command once the bot offers it ([`Chat::set_commands`]).
+    /// Sets the handler of messages that invoke this command of the bot's user. A second handler for a name replaces the first handler.
+    /// Users find the command after the bot offers the command ([`Chat::set_commands`]).
     pub fn on_command<H, F>(mut self, name: impl Into<String>, handler: H) -> Self
     where
         H: Fn(Context, Message) -> F + Send + Sync + 'static,
@@ -191,7 +193,7 @@ impl Bot {
         self
     }
 
-    /// Calls this for each message that mentions the bot's user by name. A mention of everybody is none.
+    /// Sets the handler of messages that mention the bot's user by name. A mention of everybody does not count.
     pub fn on_mention<H, F>(mut self, handler: H) -> Self
     where
         H: Fn(Context, Message) -> F + Send + Sync + 'static,
@@ -201,7 +203,7 @@ impl Bot {
         self
     }
 
-    /// Calls this for each message that no other handler takes.
+    /// Sets the handler of messages without another handler.
     pub fn on_message<H, F>(mut self, handler: H) -> Self
     where
         H: Fn(Context, Message) -> F + Send + Sync + 'static,
@@ -211,7 +213,7 @@ impl Bot {
         self
     }
 
-    /// Calls this for each event that no other handler takes: a user who joins, for example.
+    /// Sets the handler of events without another handler, for example a join.
     pub fn on_event<H, F>(mut self, handler: H) -> Self
     where
         H: Fn(Context, Arc<EventView>) -> F + Send + Sync + 'static,
@@ -221,7 +223,7 @@ impl Bot {
         self
     }
 
-    /// Calls this for each event that is given up.
+    /// Sets the hook for events that the bot gives up.
     pub fn on_failure(mut self, hook: impl Fn(&BotFailure) + Send + Sync + 'static) -> Self {
         self.handlers.failure = Some(Arc::new(hook));
         self

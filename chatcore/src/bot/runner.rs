@@ -65,8 +65,7 @@ impl Shared {
     }
 }
 
-/// A bot that runs in the background. Dropping it ends the bot at once, as a crash does: another process goes on after
-/// [`BotOptions::lease`].
+/// A bot that runs in the background. A drop ends the bot at once, like a crash: another process continues after [`BotOptions::lease`].
 #[must_use = "the bot ends when it is dropped"]
 pub struct RunningBot {
     shared: Arc<Shared>,
@@ -87,7 +86,7 @@ impl RunningBot {
         Self { shared, task, outcome: None }
     }
 
-    /// Starts no handler any more, waits for those that run, writes how far they came, and gives the lease back. It takes up to
+    /// Starts no further handler, waits for the running handlers, writes the positions, and releases the lease. The call takes up to
     /// [`BotOptions::handler_time`]; a handler that watches [`Context::stopping`](super::Context::stopping) ends sooner.
     ///
     /// # Errors
@@ -111,7 +110,7 @@ impl RunningBot {
         self.outcome.insert(outcome).clone()
     }
 
-    /// How many events were taken from logs and are not done with: at most 32 for each session that runs.
+    /// The number of events in progress: at most 32 for each running session.
     #[must_use]
     pub fn taken(&self) -> usize {
         self.shared.taken.load(Ordering::SeqCst)

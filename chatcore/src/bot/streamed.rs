@@ -7,7 +7,7 @@ use crate::{
     model::{Message, MessageId},
 };
 
-/// A message of the bot that grows in parts while it is written. One that the handler neither finishes nor fails is ended as failed after the
+/// A streamed message of the bot. If the handler neither finishes nor fails the message, the bot ends the message as failed after the
 /// handler.
 #[derive(Debug)]
 pub struct StreamedAnswer {
@@ -28,13 +28,13 @@ impl StreamedAnswer {
         self.id
     }
 
-    /// How many characters (Unicode scalar values) the text has.
+    /// The length of the text in characters (Unicode scalar values).
     #[must_use]
     pub const fn length(&self) -> u64 {
         self.length
     }
 
-    /// Adds a part at the end of the text. Readers see it at once. An empty part changes nothing.
+    /// Appends a part to the text. Readers see the part at once. An empty part changes nothing.
     ///
     /// # Errors
     /// As [`Chat::append_to_message`](crate::Chat::append_to_message). It waits where the limits on use refuse it.
@@ -61,7 +61,7 @@ impl StreamedAnswer {
         Ok(finished)
     }
 
-    /// Ends the message as failed. It keeps its text. The readers are told of the detail, without control characters and cut to
+    /// Ends the message as failed. The message keeps its text. Readers see the detail, without control characters and truncated to
     /// [`MAX_FAILURE_CHARS`].
     ///
     /// # Errors

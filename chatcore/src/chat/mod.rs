@@ -169,8 +169,8 @@ use typing::Typists;
 
 /// The chat: one handle for all use cases, cheap to clone, shared by all frontends.
 ///
-/// Every method takes the calling [`Principal`](crate::Principal) first, decides by the permission engine, and fails with
-/// the one [`Error`](crate::Error). Dropping a method's future leaves the use case done or not done, never half done.
+/// Every method takes the calling [`Principal`](crate::Principal) first, decides by the permission engine, and fails with the one
+/// [`Error`](crate::Error). If a method's future is dropped, the use case is executed completely or not at all.
 #[derive(Clone)]
 pub struct Chat {
     inner: Arc<Inner>,

@@ -1,4 +1,4 @@
-//! What is written: a change of one session's log and of records.
+//! Writes: a change of one session's log and of records.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use crate::model::{Event, EventKind, NewEvent, Seq, SessionId};
 pub struct Change {
     /// The change's own id: the version of the records that it writes.
     pub id: Version,
-    /// What is appended to a session's log; `None` for a change of shared records alone.
+    /// The events to append to a session's log; `None` for a change of shared records alone.
     pub append: Option<Append>,
-    /// The records that are written. Of several writes of one key, each sees the ones before it. A write that expects a version is also met
-    /// by what the same change wrote there before.
+    /// The writes of records. Each write of a key sees the earlier writes of that key in the same change. An earlier write of the same
+    /// change also meets an expected version.
     pub writes: Vec<Write>,
 }
 
-/// What a change does to the log of its session.
+/// The changes of the log of a session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Append {
     /// The session.
     pub session_id: SessionId,
-    /// The position up to which the log had been seen when this was decided; 0 to create a session.
+    /// The last known position of the log at the time of the decision; 0 to create a session.
     pub decided_at: Seq,
-    /// The events that are appended, at least one.
+    /// The events to append, at least one.
     pub events: Vec<NewEvent>,
-    /// The rows that are rewritten. Each is stamped with the position of the change's first event.
+    /// The rows to rewrite. Each rewritten row gets the position of the change's first event as a stamp.
     pub rewrites: Vec<Rewrite>,
 }
 
@@ -35,9 +35,9 @@ pub struct Append {
 pub struct Rewrite {
     /// The position of the event.
     pub seq: Seq,
-    /// The revision that the event must have. The rewritten event has the next one.
+    /// The expected revision of the event. The rewritten event has the next revision.
     pub revision: u64,
-    /// The new contents. Whether the event is a message and whether it governs stays as it was.
+    /// The new contents. The message flag and the governance flag of the event do not change.
     pub kind: EventKind,
 }
 
@@ -46,47 +46,47 @@ pub struct Rewrite {
 pub struct Write {
     /// The record.
     pub key: Key,
-    /// What must be there before.
+    /// The expectation before the write.
     pub expect: Expect,
-    /// What is done.
+    /// The kind of write.
     pub kind: WriteKind,
 }
 
-/// What must be at a key before a write. Otherwise the change fails with [`Conflict`](super::StoreError::Conflict).
+/// The expected state of a key before a write. Otherwise the change fails with [`Conflict`](super::StoreError::Conflict).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
-    /// Anything or nothing.
+    /// No expectation.
     Anything,
-    /// Nothing.
+    /// No record.
     Absent,
     /// A record of this version.
     Version(Version),
 }
 
-/// What a write does.
+/// The kind of a write.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WriteKind {
     /// Replaces the record.
     Put(Value),
     /// Removes the record.
     Remove,
-    /// Leaves the record as it is, its version included. Of two changes that write or hold one record at once, the later one fails where the
-    /// first one wrote the record.
+    /// Keeps the record and its version. Of two concurrent changes that write or hold one record, the later change fails if the first
+    /// change wrote the record.
     Hold,
-    /// Adds to a counter, which is 0 where there is none. Takes no expectation. A governed table has no counters: its records are cached,
-    /// and a store need not know the sum that it writes.
+    /// Adds to a counter; a missing counter is 0. Takes no expectation. A governed table has no counters: the records of a governed table
+    /// are cached, and a store need not know the written sum.
     Add(i64),
 }
 
 impl Write {
-    /// The same write, provided that there is no record.
+    /// Sets the expectation: no record.
     #[must_use]
     pub fn absent(mut self) -> Self {
         self.expect = Expect::Absent;
         self
     }
 
-    /// The same write, provided that the record has this version.
+    /// Sets the expectation: a record of this version.
     #[must_use]
     pub fn at(mut self, version: Version) -> Self {
         self.expect = Expect::Version(version);
@@ -108,7 +108,7 @@ impl Change {
         Self { id: Version::new(), append: None, writes }
     }
 
-    /// The same change, which also rewrites rows of its session's log.
+    /// Adds rewrites of rows of the session's log.
     #[must_use]
     pub fn rewriting(mut self, rewrites: Vec<Rewrite>) -> Self {
         if let Some(append) = &mut self.append {
@@ -123,8 +123,8 @@ impl Change {
         self.append.as_ref().map(|append| append.session_id)
     }
 
-    /// Whether the event at this place makes decisions stale that were taken before it: a governance event does, and so does the last
-    /// event of a change that writes governed records.
+    /// Whether the event at this place makes earlier decisions stale: governance events, and the last event of a change that writes
+    /// governed records.
     #[must_use]
     pub fn governs_at(&self, place: usize) -> bool {
         let events = self.append.as_ref().map_or(&[][..], |append| append.events.as_slice());
@@ -133,10 +133,10 @@ impl Change {
         is_governance || (is_last && self.writes.iter().any(|write| write.key.table.governed))
     }
 
-    /// Looks for what no store can commit. A store refuses such a change and changes nothing.
+    /// Checks the change for faults that no store can commit. A store refuses a faulty change and changes nothing.
     ///
     /// # Errors
-    /// The [`Malformed`] that says why.
+    /// The fault as [`Malformed`].
     pub fn check(&self) -> Result<(), Malformed> {
         match &self.append {
             Some(append) if append.events.is_empty() => return Err(Malformed::NoEvent),
@@ -175,25 +175,25 @@ impl Change {
 /// A change that no store can commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// It does nothing.
+    /// The change does nothing.
     #[error("a change without an event and without a write")]
     Empty,
-    /// It belongs to a session and has no event.
+    /// The change belongs to a session and has no event.
     #[error("a change of a session without an event")]
     NoEvent,
-    /// It writes a record that another session owns.
+    /// The change writes a record that another session owns.
     #[error("a change that writes a record of another session")]
     OtherSession,
     /// A key names an event that the change does not have, or a number that is too large.
     #[error("a key that names no event of the change, or a number that is too large")]
     NoSuchPart,
-    /// It adds to a counter and expects something.
+    /// A write adds to a counter and has an expectation.
     #[error("a counter that is expected to be something")]
     ExpectingCounter,
-    /// It adds to a counter in a governed table.
+    /// A write adds to a counter in a governed table.
     #[error("a counter in a governed table")]
     GovernedCounter,
-    /// It holds a record of which it expects no version.
+    /// A write holds a record without an expected version.
     #[error("a held record of which no version is expected")]
     HoldsNothing,
 }
@@ -201,6 +201,6 @@ pub enum Malformed {
 /// A change that was committed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Committed {
-    /// Its events with their positions.
+    /// The events of the change with their positions.
     pub events: Vec<Arc<Event>>,
 }

@@ -1,27 +1,27 @@
-//! What a store can fail with.
+//! Errors of stores.
 
 use super::{Key, Record};
 use crate::model::Seq;
 
-/// Why a store did not do what it was asked for.
+/// An error of a store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// An event that governs stands after the position at which the change was decided: decide again.
+    /// The log has a governance event after the position of the decision: decide again.
     #[error("the change was decided on facts that are no longer the latest")]
     Stale,
     /// An expectation does not hold.
     #[error("an expectation does not hold: {found}")]
     Conflict {
-        /// What was found instead.
+        /// The conflicting state.
         found: Conflicting,
     },
-    /// It is not known whether the change was made, and the store could not find out.
+    /// The outcome of the change is unknown.
     #[error("it is not known whether the change was made")]
     OutcomeUnknown,
-    /// It could not be tried; nothing was changed. Trying again may help.
+    /// The store could not try the operation; nothing was changed. A retry may succeed.
     #[error("unavailable: {0}")]
     Unavailable(String),
-    /// What was found cannot have been written by this store.
+    /// The stored data cannot come from this store.
     #[error("corrupt: {0}")]
     Corrupt(String),
     /// The database failed; nothing was changed.
@@ -29,10 +29,10 @@ pub enum StoreError {
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What was found where a change expected something else.
+/// The state that conflicts with an expectation.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Conflicting {
-    /// A record that another version wrote, or none.
+    /// A record of another version, or no record.
     #[error("the record {key:?} is another one, or there is none")]
     Record {
         /// The key, as the change names it.
@@ -45,7 +45,7 @@ pub enum Conflicting {
     Row {
         /// The position.
         seq: Seq,
-        /// Its revision; 0 where there is no event.
+        /// The revision of the event; 0 without an event.
         revision: u64,
     },
 }

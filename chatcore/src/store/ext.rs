@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{ChatStore, Found, Key, Record, Scan, StoreError, TypedKey};
 
-/// Typed reads of records. Every [`ChatStore`] has them.
+/// Typed reads of records. Every [`ChatStore`] has these methods.
 #[async_trait]
 pub trait ChatStoreExt {
     /// The record of a key.
@@ -19,7 +19,7 @@ pub trait ChatStoreExt {
     /// As [`ChatStore::records`].
     async fn get_all<K: TypedKey>(&self, keys: &[K]) -> Result<Vec<Option<Found<K::Value>>>, StoreError>;
 
-    /// The records that a scan of the key's table finds. A key of another shape is left out.
+    /// The records of a scan of the key's table. A key of another shape is left out.
     ///
     /// # Errors
     /// As [`ChatStore::scan`].

@@ -26,7 +26,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// The largest number: what stores count in signed 64 bits.
+    /// The largest number: the maximum of a signed 64-bit integer.
     pub const MAX_NUMBER: u64 = i64::MAX.unsigned_abs();
 
     /// The part once the change's first event has its position.

@@ -1,5 +1,4 @@
-//! A store that keeps everything in this process and nothing beyond it: for tests, demonstrations and chats that may
-//! be forgotten.
+//! A store in the memory of the process: for tests, demonstrations and chats without persistence.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,25 +1,25 @@
-//! What is asked, and what is answered.
+//! Queries and their results.
 
 use chrono::{DateTime, Utc};
 
 use super::{Key, Part, Record, Table};
 use crate::model::{Cursor, Event, NewEvent, Seq, SessionId};
 
-/// A session of which facts are wanted, with the records that are wanted of it.
+/// A query of the facts of a session, with the requested records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FactsQuery<'a> {
     /// The session.
     pub session_id: SessionId,
-    /// Keys of governed records of the session; a key may stand there more than once.
+    /// Keys of governed records of the session; `records` may contain a key more than once.
     pub records: &'a [Key],
 }
 
-/// How recent facts must be.
+/// The required freshness of facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// As they were at some position; good for a change, since a commit notices when they no longer hold.
+    /// Facts at some position; sufficient for a change, since a commit detects stale facts.
     Cached,
-    /// Including everything committed before.
+    /// Facts that include all earlier commits.
     Fresh,
 }
 
@@ -28,9 +28,9 @@ pub enum Freshness {
 pub struct Head {
     /// The last position; 0 for an empty log.
     pub seq: Seq,
-    /// How many messages it holds.
+    /// The number of messages in the log.
     pub number: u64,
-    /// When the last event was accepted; the Unix epoch for an empty log.
+    /// The time of the last event; the Unix epoch for an empty log.
     pub at: DateTime<Utc>,
 }
 
@@ -53,14 +53,14 @@ impl Head {
     }
 }
 
-/// What a decision needs.
+/// The facts for a decision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionFacts {
-    /// The log's end when the rest held.
+    /// The log's end at the time of the other facts.
     pub head: Head,
-    /// The position of the last event that governs; 0 where there is none.
+    /// The position of the last governance event; 0 without a governance event.
     pub governance: Seq,
-    /// The records asked for, in the same order.
+    /// The requested records, in the same order.
     pub records: Vec<Option<Record>>,
 }
 
@@ -69,9 +69,9 @@ pub struct SessionFacts {
 pub struct LogRange {
     /// The session.
     pub session_id: SessionId,
-    /// The first position wanted.
+    /// The first requested position.
     pub from: Seq,
-    /// The last position wanted; an empty range where it is below `from`. Callers keep ranges to a few hundred.
+    /// The last requested position; an empty range for a position below `from`. Callers limit ranges to a few hundred positions.
     pub to: Seq,
 }
 
@@ -82,40 +82,40 @@ pub struct Scan {
     pub table: &'static Table,
     /// The first parts of the keys; none for the whole table.
     pub prefix: Vec<Part>,
-    /// Only the records whose remaining parts come after these, whether or not a record has them.
+    /// Only the records whose remaining parts come after these parts; a record with exactly these parts need not exist.
     pub after: Option<Vec<Part>>,
-    /// How many of these to leave out at the start. A store may read what it leaves out.
+    /// The number of records to skip at the start. A store may read skipped records.
     pub skip: u64,
-    /// How many at most.
+    /// Maximum number of records.
     pub limit: u64,
-    /// Whether a record that the store cannot read is among them, with the [fault](super::Value::fault) in the place of its value. Otherwise
-    /// it is left out.
+    /// Whether to return unreadable records, with the [fault](super::Value::fault) in the place of the value. Otherwise unreadable records
+    /// are left out.
     pub shows_unreadable: bool,
 }
 
 impl Scan {
-    /// The same, only after these parts, which follow the prefix.
+    /// Sets the parts after the prefix after which the scan begins.
     #[must_use]
     pub fn after(mut self, after: Option<Vec<Part>>) -> Self {
         self.after = after;
         self
     }
 
-    /// The same without the first ones.
+    /// Sets the number of records to skip.
     #[must_use]
     pub const fn skip(mut self, skip: u64) -> Self {
         self.skip = skip;
         self
     }
 
-    /// The same with the records that the store cannot read.
+    /// Includes unreadable records.
     #[must_use]
     pub const fn showing_unreadable(mut self) -> Self {
         self.shows_unreadable = true;
         self
     }
 
-    /// The same, at most this many.
+    /// Sets the maximum number of records.
     #[must_use]
     pub const fn limit(mut self, limit: u64) -> Self {
         self.limit = limit;

@@ -11,7 +11,7 @@ use std::{
 use super::{Expect, Key, Part, Scan, Write, WriteKind};
 use crate::model::Seq;
 
-/// A value as stores other than the in-memory one keep it.
+/// A value in the form of stores other than the in-memory store.
 pub type Json = serde_json::Value;
 
 /// The owner of a table's records.
@@ -23,15 +23,15 @@ pub enum Owner {
     Shared,
 }
 
-/// A table of records. A store needs to know no table in particular.
+/// A table of records. A store needs no knowledge of particular tables.
 #[derive(Debug)]
 pub struct Table {
     /// The name, unique among tables: lowercase letters and `_`.
     pub name: &'static str,
-    /// The owner of its records.
+    /// The owner of the table's records.
     pub owner: Owner,
-    /// Whether its records decide what a user may do. Governed records are written only together with an event that governs, so a record
-    /// that was read at some position still holds while nothing governs after that position.
+    /// Whether the records decide permissions. Governed records are written only together with a governance event, so a record that was
+    /// read at some position is valid until the next governance event after that position.
     pub governed: bool,
     /// The names of the key's parts.
     pub parts: &'static [&'static str],
@@ -39,9 +39,9 @@ pub struct Table {
     pub format: u32,
     /// Encodes a value of this table.
     pub encode: fn(&(dyn Any + Send + Sync)) -> Json,
-    /// The type of its keys, which no other table has.
+    /// The type of the table's keys, which no other table has.
     pub key: fn() -> TypeId,
-    /// Decodes a value: its format, its key's parts, and the value. A value that was written without a format is of format 1.
+    /// Decodes a value from its format, the parts of its key, and the stored value. A value without a format has format 1.
     pub decode: Decode,
 }
 
@@ -49,7 +49,7 @@ pub struct Table {
 pub type Decode = fn(u32, &[Part], Json) -> Result<Arc<dyn Any + Send + Sync>, String>;
 
 impl Table {
-    /// Whether both come from one declaration. Tables of one name that do not would take each other's records for their own.
+    /// Whether both tables come from one declaration. Different tables with one name would confuse their records.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         (self.key)() == (other.key)()
@@ -85,7 +85,7 @@ impl Hash for Table {
 /// Why a value cannot be read.
 struct Fault(String);
 
-/// A value of a table. Within a process it is shared and never converted.
+/// A value of a table. Within a process the value is shared and never converted.
 #[derive(Clone)]
 pub struct Value {
     table: &'static Table,
@@ -98,13 +98,14 @@ impl Value {
         Self { table: K::TABLE, any: Arc::new(value) }
     }
 
-    /// The place of a value that cannot be read, in a [scan that shows it](Scan::shows_unreadable). It has no type, and is never written.
+    /// The placeholder of an unreadable value, in a [scan with unreadable records](Scan::shows_unreadable). The placeholder has no type,
+    /// and is never written.
     #[must_use]
     pub fn unreadable(table: &'static Table, fault: String) -> Self {
         Self { table, any: Arc::new(Fault(fault)) }
     }
 
-    /// Why the value cannot be read; `None` for a value.
+    /// The fault of an unreadable value; `None` for a readable value.
     #[must_use]
     pub fn fault(&self) -> Option<&str> {
         self.get::<Fault>().map(|Fault(fault)| fault.as_str())
@@ -122,13 +123,13 @@ impl Value {
         Arc::clone(&self.any).downcast().ok()
     }
 
-    /// The value as it is written, in the table's current [format](Table::format).
+    /// The stored form of the value, in the table's current [format](Table::format).
     #[must_use]
     pub fn encode(&self) -> Json {
         (self.table.encode)(&*self.any)
     }
 
-    /// Reads a value that was written.
+    /// Reads a stored value.
     ///
     /// # Errors
     /// A description of the fault.
@@ -150,7 +151,7 @@ impl fmt::Debug for Value {
     }
 }
 
-/// The change that wrote a record last. Versions are only ever compared. 0 stands for a record from before versions were kept.
+/// The change that wrote a record last. The only operation on versions is a comparison. 0 stands for a record without a stored version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Version(pub u64);
 
@@ -168,9 +169,9 @@ impl Version {
 pub struct Record {
     /// The value.
     pub value: Value,
-    /// The change that wrote it.
+    /// The change that wrote the record.
     pub version: Version,
-    /// The position of the first event of the change that wrote it; 0 where the change had no event.
+    /// The position of the first event of the change that wrote the record; 0 for a change without an event.
     pub at: Seq,
 }
 
@@ -193,7 +194,7 @@ impl Record {
     }
 }
 
-/// A type of values that tables can hold. Its stored form is separate from the type, so that either can change alone.
+/// A type of values in tables. The stored form is separate from the type, so that each can change alone.
 pub trait StoredValue: Send + Sync + Sized + 'static {
     /// The stored form: an object, or a number for a counter.
     fn encode(&self) -> Json;
@@ -224,17 +225,18 @@ pub trait TypedKey: Clone + Send + Sync + Sized + 'static {
         Key { table: Self::TABLE, parts: self.parts() }
     }
 
-    /// Writes a value, whatever is there.
+    /// Writes a value, without an expectation.
     fn put(&self, value: Self::Value) -> Write {
         Write { key: self.key(), expect: Expect::Anything, kind: WriteKind::Put(Value::of::<Self>(value)) }
     }
 
-    /// Removes the record, whether or not it is there.
+    /// Removes the record, without an expectation.
     fn remove(&self) -> Write {
         Write { key: self.key(), expect: Expect::Anything, kind: WriteKind::Remove }
     }
 
-    /// Keeps the record as it is, and fails where it has another version. It makes two changes that hold and write one record exclude each other.
+    /// Keeps the record, and fails for a record of another version. A hold and a write of one record in concurrent changes exclude each
+    /// other.
     fn hold(&self, version: Version) -> Write {
         Write { key: self.key(), expect: Expect::Version(version), kind: WriteKind::Hold }
     }

@@ -1,4 +1,4 @@
-//! Use cases about events that could not be delivered.
+//! Use cases about dead letters: events that could not be delivered.
 
 use chrono::SubsecRound as _;
 
@@ -27,7 +27,7 @@ impl Webhooks {
         if is_there { Ok(()) } else { Err(Error::WebhookNotFound) }
     }
 
-    /// The events that could not be delivered to a webhook, in the order of their positions.
+    /// The dead letters of a webhook, in the order of their positions.
     ///
     /// # Errors
     /// As [`get`](Self::get); [`Invalid`](Error::Invalid) for a page outside of the limits.
@@ -65,11 +65,11 @@ impl Webhooks {
         Ok(page.map(|found| found.into_iter().zip(requested).map(one).collect()))
     }
 
-    /// Has an event that could not be delivered tried once more, beside the queue, as soon as the webhook is active. Where it is delivered, it is
-    /// no dead letter any more. Asking twice asks for one attempt.
+    /// Requests a retry of a dead letter, beside the queue, as soon as the webhook is active. After a successful delivery, the event is no
+    /// longer a dead letter. Two requests cause one attempt.
     ///
     /// # Errors
-    /// As [`get`](Self::get); [`DeadLetterNotFound`](Error::DeadLetterNotFound) where there is no such event.
+    /// As [`get`](Self::get); [`DeadLetterNotFound`](Error::DeadLetterNotFound) for an unknown dead letter.
     pub async fn retry_dead_letter(
         &self,
         principal: &Principal,

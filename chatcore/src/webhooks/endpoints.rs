@@ -86,8 +86,8 @@ impl Webhooks {
         Ok(url.into())
     }
 
-    /// Creates a webhook of a session. Its secret is in this answer and nowhere else. Events are sent from the one of the creation on. Where
-    /// the caller does not see the whole history of the session, the webhook does not either.
+    /// Creates a webhook of a session. Only this answer contains the secret. The webhook receives events from the event of the creation on.
+    /// If the caller does not see the complete history of the session, the webhook does not see the complete history either.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`Invalid`](Error::Invalid) for an address or an event that is not acceptable;
@@ -211,8 +211,8 @@ impl Webhooks {
         })
     }
 
-    /// Gives a webhook another secret, which is in this answer and nowhere else. The one before signs beside it for
-    /// [`rotation_overlap`](super::WebhookOptions::rotation_overlap), and the one before that no longer.
+    /// Rotates the secret of a webhook. Only this answer contains the new secret. The previous secret signs beside the new secret for
+    /// [`rotation_overlap`](super::WebhookOptions::rotation_overlap); older secrets no longer sign.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -243,7 +243,8 @@ impl Webhooks {
         })
     }
 
-    /// Deletes a webhook. Nothing more is sent to it, but for an attempt that has begun. Its dead letters are removed in the background.
+    /// Deletes a webhook. The webhook receives no further event, except an attempt that has begun. The dead letters are removed in the
+    /// background.
     ///
     /// # Errors
     /// As [`get`](Self::get).

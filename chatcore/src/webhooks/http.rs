@@ -25,21 +25,21 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// Sends deliveries over HTTP.
 ///
-/// It resolves names itself, checks every address that it finds, and connects to these addresses only. A name that leads to one address to
-/// which nothing is sent is refused as a whole. It follows no redirect, uses no proxy, and sends no cookie.
+/// The sender resolves names itself, checks every resolved address, and connects only to these addresses. A name with one forbidden address
+/// is refused completely. The sender follows no redirect, uses no proxy, and sends no cookie.
 #[derive(Debug, Clone)]
 pub struct HttpSender {
     client: Client,
     rules: AddressRules,
 }
 
-/// The HTTP client could not be set up.
+/// The setup of the HTTP client failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no HTTP client: {0}")]
 pub struct NoHttpClient(String);
 
 impl HttpSender {
-    /// A sender by these options.
+    /// A sender with these options.
     ///
     /// # Errors
     /// [`NoHttpClient`], for instance where the system has no certificates of authorities.

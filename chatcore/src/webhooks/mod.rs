@@ -1,27 +1,29 @@
-//! Webhooks: the events of a session, sent to another system over HTTP as [Standard Webhooks](https://www.standardwebhooks.com) describes.
+//! Webhooks: the events of a session, sent to another system over HTTP by the specification [Standard
+//! Webhooks](https://www.standardwebhooks.com).
 //!
-//! Every use case is a method of one cloneable handle, [`Webhooks`], and takes the calling [`Principal`](crate::Principal) first. The users who
-//! manage a session create its webhooks ([`Action::ManageWebhooks`](crate::permission::Action::ManageWebhooks)). A webhook belongs to the
-//! session: it stays when the user who created it goes.
+//! Every use case is a method of one cloneable handle, [`Webhooks`], and takes the calling [`Principal`](crate::Principal) first. The users
+//! who manage a session create its webhooks ([`Action::ManageWebhooks`](crate::permission::Action::ManageWebhooks)). A webhook belongs to
+//! the session: the webhook stays when its creator leaves.
 //!
-//! **The log is the queue.** A send writes nothing for a webhook. Each webhook has one record that says up to which position of the session's log
-//! everything was delivered. A [worker](Webhooks::start) in each process hears of the commits of its own process at once. A sweep every
-//! [`sweep_interval`](WebhookOptions::sweep_interval) finds what no worker heard of: commits of a process without a worker, or that ended. A
-//! process takes the record with a lease before it delivers, so one process delivers at a time. Another one goes on where the lease is over.
+//! **The log is the queue.** A send writes nothing for a webhook. Each webhook has one record with the position of the session's log up to
+//! which all events are delivered. A [worker](Webhooks::start) in each process sees the commits of its own process at once. A sweep every
+//! [`sweep_interval`](WebhookOptions::sweep_interval) finds other commits: of a process without a worker, and of a process that ended. A
+//! process leases the record before a delivery, so one process delivers at a time. After the expiry of the lease another process continues.
 //!
-//! **At least once, in order.** The events of a session come in the order of their positions. An event is sent again until the receiver has
-//! answered 2xx, also when a process ends in the middle, and always with the same id. An event that was edited or deleted meanwhile is sent as
-//! it is now, so a deleted text is not sent any more.
+//! **At least once, in order.** The events of a session come in the order of their positions. The worker retries an event until the
+//! receiver has answered 2xx, also after the end of a process, and always with the same id. An edited or deleted event is sent in its
+//! current state, so a deleted text is no longer sent.
 //!
-//! **Webhooks of the server** get the events of all sessions. Administrators create them (`Webhooks::create_for_server`, with the feature
-//! `admin`). While there is one, each change of a session's log also writes a mark for the session, by which a worker finds the sessions with
-//! events to deliver. Each session has an order and a queue of its own. A receiver that fails is asked for one event of one session at a time,
-//! after the same pauses, and all sessions wait; an event that alone fails holds up its own session only. Every process that writes to the
-//! store has a worker, or its events are delivered with the next event of their session.
+//! **Webhooks of the server** receive the events of all sessions. Administrators create them (`Webhooks::create_for_server`, with the
+//! feature `admin`). With such a webhook, each change of a session's log also writes a mark for the session, by which a worker finds the
+//! sessions with events to deliver. Each session has its own order and its own queue. For a failing receiver, the worker tries one event of
+//! one session at a time, with the same backoff, and all sessions wait; a single event that fails blocks only its own session. Every
+//! process that writes to the store needs a worker; otherwise its events are delivered with the next event of their session.
 //!
-//! **Failures.** Any other answer, and none within [`timeout`](WebhookOptions::timeout), is a failure. The event is tried again after
-//! [`retry_delays`](WebhookOptions::retry_delays), and the events after it wait. After the last attempt it becomes a dead letter, and the queue
-//! goes on. The events after it are tried once each until one is delivered. The status 410 stops the webhook until a user activates it.
+//! **Failures.** Any other answer, and no answer within [`timeout`](WebhookOptions::timeout), is a failure. The worker retries the event
+//! after [`retry_delays`](WebhookOptions::retry_delays), and later events wait. After the last attempt the event becomes a dead letter, and
+//! the queue continues. Later events get one attempt each until a delivery succeeds. The status 410 stops the webhook until a user
+//! activates it.
 //!
 //! ```
 //! use chatcore::chat::CreateSession;
@@ -85,16 +87,16 @@ pub use worker::WebhookWorker;
 use crate::{Chat, store::ChatStore};
 use address::AddressRules;
 
-/// Most webhooks of a session.
+/// Maximum number of webhooks of a session.
 pub const MAX_WEBHOOKS: usize = 10;
 
-/// Most webhooks of the server.
+/// Maximum number of webhooks of the server.
 pub const MAX_SERVER_WEBHOOKS: usize = 10;
 
-/// The longest address of a webhook.
+/// Maximum length of the address of a webhook, in characters.
 pub const MAX_URL_CHARS: usize = 2_000;
 
-/// The pauses before the attempts after the first one, as Standard Webhooks proposes them: about three days in all.
+/// The backoff before each retry, as Standard Webhooks proposes: about three days in total.
 pub const RETRY_DELAYS: [Duration; 9] = [
     Duration::from_secs(5),
     Duration::from_secs(5 * 60),
@@ -107,34 +109,33 @@ pub const RETRY_DELAYS: [Duration; 9] = [
     Duration::from_secs(24 * 3_600),
 ];
 
-/// How webhooks are delivered. All processes of one store have the same options.
+/// The options of webhooks. All processes of one store have the same options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookOptions {
     /// Whether addresses with `http` are accepted beside those with `https`. Default: no.
     pub allow_http: bool,
-    /// Networks to which events are sent although they are not public, for receivers in the server's own network. Default: none.
+    /// Allowed networks that are not public, for receivers in the server's own network. Default: none.
     pub allowed_networks: Vec<IpNet>,
-    /// How long an attempt may take. Default: 15 s. The deliveries of a process that ended are taken over after four times as long, so the
-    /// clocks of all processes must agree to within this time.
+    /// Timeout of an attempt. Default: 15 s. Another process takes over the deliveries of an ended process after four times this timeout,
+    /// so the clocks of all processes must agree to within this time.
     pub timeout: Duration,
-    /// The pauses before the attempts after the first one. Each is made up to a fifth longer or shorter at random. Default: [`RETRY_DELAYS`].
-    /// Without any, an event is tried once.
+    /// The backoff before each retry, with a random jitter of up to a fifth. Default: [`RETRY_DELAYS`]. Without delays, an event gets one
+    /// attempt.
     pub retry_delays: Vec<Duration>,
-    /// The longest pause that a receiver gets by `Retry-After`, where it is longer than the pause of its turn. Default: a day.
+    /// Maximum pause from a receiver's `Retry-After`, where that pause is longer than the backoff. Default: a day.
     pub retry_after_max: Duration,
-    /// How many attempts a process makes at once. Default: 256.
+    /// Maximum number of concurrent attempts of a process. Default: 256.
     pub concurrency: usize,
-    /// How many of these are for one webhook of the server, each of another session. Default: 32.
+    /// Maximum number of concurrent attempts for one webhook of the server, each for another session. Default: 32.
     pub server_concurrency: usize,
-    /// How often a process looks for events that it did not hear of, and for attempts whose time has come. It costs two reads for each 200
-    /// webhooks. Default: 5 s.
+    /// Interval at which a process looks for missed events and due attempts. A sweep costs two reads for each 200 webhooks. Default: 5 s.
     pub sweep_interval: Duration,
-    /// The longest queue of a webhook, in positions of the log. Events further back are never tried. They stay in the log, and
-    /// [`Queue::skipped`] counts them. Default: 100,000.
+    /// Maximum length of the queue of a webhook, in positions of the log. Older events are never tried. These events stay in the log, and
+    /// [`Queue::skipped`] counts these events. Default: 100,000.
     pub queue_max: u64,
-    /// Most dead letters of a webhook. The one with the lowest position makes room. Default: 1,000.
+    /// Maximum number of dead letters of a webhook. A further dead letter evicts the dead letter with the lowest position. Default: 1,000.
     pub dead_letters_max: u64,
-    /// How long a secret signs after it was rotated. Default: a day.
+    /// Time for which the previous secret signs after a rotation. Default: a day.
     pub rotation_overlap: Duration,
 }
 
@@ -183,7 +184,7 @@ fn delta(duration: Duration) -> TimeDelta {
 /// The webhooks: one handle for every use case, cheap to clone.
 ///
 /// All use cases fail with the one [`Error`](crate::Error): [`Denied`](crate::Error::Denied) for a caller who does not manage the session.
-/// Dropping the future of a method leaves its use case done or not done.
+/// If the future of a method is dropped, its use case is executed completely or not at all.
 #[derive(Clone)]
 pub struct Webhooks {
     inner: Arc<Inner>,
@@ -215,13 +216,13 @@ impl Webhooks {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The chat whose events are delivered.
+    /// The chat of the webhooks.
     #[must_use]
     pub fn chat(&self) -> &Chat {
         &self.inner.chat
     }
 
-    /// How webhooks are delivered.
+    /// The options.
     #[must_use]
     pub fn options(&self) -> &WebhookOptions {
         &self.inner.options

@@ -1,4 +1,4 @@
-//! What callers give, and what they get.
+//! The inputs and outputs of the webhooks.
 
 use std::{fmt, str::FromStr};
 
@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::{WebhookSecret, stored::DeliveryState};
 use crate::model::{InvalidId, Seq, SessionId, UserId, WebhookId};
 
-/// What a webhook is created with.
+/// The settings of a new webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CreateWebhook {
-    /// Where events are sent: an address of at most [`MAX_URL_CHARS`](super::MAX_URL_CHARS) characters, without a user name, a password and a fragment.
+    /// The receiver of the events: an address of at most [`MAX_URL_CHARS`](super::MAX_URL_CHARS) characters, without a user name, a
+    /// password and a fragment.
     pub url: String,
     /// The names of the events that are sent; empty for all.
     pub events: Vec<String>,
@@ -19,14 +20,14 @@ pub struct CreateWebhook {
     pub is_paused: bool,
 }
 
-/// Changes of a webhook. What is `None` stays as it is.
+/// Changes of a webhook. A field with `None` does not change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UpdateWebhook {
-    /// As [`CreateWebhook::url`]. It counts for events that wait, too.
+    /// As [`CreateWebhook::url`]. The new address also applies to events that wait.
     pub url: Option<String>,
     /// As [`CreateWebhook::events`].
     pub events: Option<Vec<String>>,
-    /// `false` lets events wait. `true` goes on with those that wait, also after the receiver answered 410, and tries the next one at once.
+    /// `false` lets events wait. `true` resumes the deliveries, also after the receiver answered 410, and tries the next event at once.
     pub is_active: Option<bool>,
 }
 
@@ -35,11 +36,11 @@ pub struct UpdateWebhook {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum WebhookState {
-    /// They are.
+    /// Events are sent.
     Active,
-    /// They wait, because a user said so.
+    /// Events wait, because a user paused the webhook.
     Paused,
-    /// They wait, because the receiver answered 410.
+    /// Events wait, because the receiver answered 410.
     Gone,
 }
 
@@ -54,7 +55,7 @@ impl From<DeliveryState> for WebhookState {
     }
 }
 
-/// Why an attempt failed.
+/// The reason of a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -77,31 +78,31 @@ pub enum FailureReason {
 /// An attempt that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Why.
+    /// The reason.
     pub reason: FailureReason,
     /// The status of the answer, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// When.
+    /// The time of the attempt.
     pub at: DateTime<Utc>,
 }
 
-/// A webhook as users who manage the session see it, or administrators: without its secret.
+/// A webhook without its secret, for users who manage the session, or for administrators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
-    /// Its id.
+    /// The id.
     pub id: WebhookId,
-    /// The session whose events are sent; `None` for a webhook of the server, which gets those of all sessions.
+    /// The session whose events are sent; `None` for a webhook of the server, which receives the events of all sessions.
     pub session_id: Option<SessionId>,
-    /// Where they are sent.
+    /// The receiver of the events.
     pub url: String,
     /// The names of the events that are sent; empty for all.
     pub events: Vec<String>,
-    /// The user who created it.
+    /// The user who created the webhook.
     pub created_by: UserId,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
-    /// When its settings last changed.
+    /// The time of the last change of the settings.
     pub updated_at: DateTime<Utc>,
     /// Whether events are sent.
     pub state: WebhookState,
@@ -109,21 +110,21 @@ pub struct Webhook {
     pub queue: Queue,
 }
 
-/// The events that wait for their delivery. They stand in the session's log, and nowhere else.
+/// The events that wait for their delivery. Only the session's log contains these events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Queue {
-    /// The position up to which everything was delivered, left out, or given up. While many events are delivered, it is up to a second old.
+    /// The position up to which every event was delivered, left out, or given up. During many deliveries, the value is up to a second old.
     /// `None` for a webhook of the server, which has a position in each session.
     pub delivered_upto: Option<Seq>,
-    /// How many positions of the log come after it. For a webhook of the server: in the first 1,000 sessions with events that wait.
+    /// The number of log positions after `delivered_upto`. For a webhook of the server: in the first 1,000 sessions with events that wait.
     pub lag: u64,
-    /// How often the next event was tried. For a webhook of the server: how many attempts failed since the last success.
+    /// The number of attempts to deliver the next event. For a webhook of the server: the number of failed attempts since the last success.
     pub attempts: u32,
-    /// Before this time nothing is tried.
+    /// The earliest time of the next attempt.
     pub next_attempt_at: Option<DateTime<Utc>>,
     /// The last attempt that failed.
     pub last_failure: Option<Failure>,
-    /// When an event was last delivered.
+    /// The time of the last delivery.
     pub last_delivery_at: Option<DateTime<Utc>>,
     /// The number of events that could not be delivered and are kept as dead letters.
     pub dead_letters: u64,
@@ -131,7 +132,7 @@ pub struct Queue {
     pub skipped: u64,
 }
 
-/// A webhook with its secret, which no other answer shows.
+/// A webhook with its secret. Only this answer contains the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreatedWebhook {
     /// The webhook.
@@ -140,26 +141,27 @@ pub struct CreatedWebhook {
     pub secret: WebhookSecret,
 }
 
-/// An event that could not be delivered.
+/// A dead letter: an event that could not be delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     /// The webhook.
     pub webhook_id: WebhookId,
     /// The session.
     pub session_id: SessionId,
-    /// The position of the event in the session's log, where it can be read.
+    /// The position of the event in the session's log, which has the event.
     pub seq: Seq,
     /// The id of the delivery: the same in each attempt.
     pub delivery_id: String,
     /// The last attempt.
     pub failure: Failure,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: u32,
-    /// Whether it waits for another attempt.
+    /// Whether the event waits for a retry.
     pub is_requested: bool,
 }
 
-/// The place of an event in the list of the dead letters of a webhook of the server, which has those of all sessions. Opaque to clients.
+/// The place of an event in the list of the dead letters of a webhook of the server, which has the dead letters of all sessions. Opaque to
+/// clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DeadLetterPlace {
     /// The session.

@@ -22,7 +22,7 @@ const PREFIX: &str = "whsec_";
 /// Random bytes of a secret.
 const SECRET_BYTES: usize = 32;
 
-/// The secret of a webhook: `whsec_` and the base64 of random bytes. Its debug form does not show it.
+/// The secret of a webhook: `whsec_` and the base64 of random bytes. The debug form does not show the text.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WebhookSecret(String);
@@ -38,7 +38,7 @@ impl WebhookSecret {
         Ok(Self(format!("{PREFIX}{}", STANDARD.encode(bytes))))
     }
 
-    /// The text itself, for its owner.
+    /// The text, for the owner of the webhook.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! What carries a delivery to its receiver.
+//! The transport of deliveries.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use super::FailureReason;
 /// A delivery: a `POST` with the headers of Standard Webhooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookRequest {
-    /// Where it is sent.
+    /// The receiver.
     pub url: String,
     /// The header `webhook-id`: the same in each attempt.
     pub id: String,
@@ -21,24 +21,24 @@ pub struct WebhookRequest {
     pub body: Vec<u8>,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
     /// The receiver answered.
     Answered {
         /// The status.
         status: u16,
-        /// How long the receiver wants to be left alone.
+        /// The pause that the receiver requests.
         retry_after: Option<Duration>,
     },
     /// There was no answer.
     Failed(FailureReason),
 }
 
-/// Carries deliveries. [`HttpSender`](super::HttpSender) is the one for the network.
+/// Sends deliveries. [`HttpSender`](super::HttpSender) sends deliveries over the network.
 ///
 /// # Contract
-/// An attempt is made once: the worker repeats it. It follows no redirect. The worker drops an attempt that takes longer than
+/// A sender makes each attempt once: the worker retries. A sender follows no redirect. The worker drops an attempt that takes longer than
 /// [`WebhookOptions::timeout`](super::WebhookOptions::timeout).
 #[async_trait]
 pub trait WebhookSender: Send + Sync + 'static {

@@ -51,8 +51,8 @@ struct Deedful<'a> {
 }
 
 impl Webhooks {
-    /// Creates a webhook of the server, which gets the events of all sessions, private ones and direct ones too, each as the session's owner sees
-    /// it. Its secret is in this answer and nowhere else. Events are sent from this time on.
+    /// Creates a webhook of the server, which receives the events of all sessions, including private and direct sessions, each as the
+    /// session's owner sees the event. Only this answer contains the secret. The webhook receives events from this time on.
     ///
     /// # Errors
     /// [`AdminRequired`](Error::AdminRequired); [`Invalid`](Error::Invalid) for an address or an event that is not acceptable;
@@ -167,8 +167,8 @@ impl Webhooks {
         })
     }
 
-    /// Gives a webhook of the server another secret, which is in this answer and nowhere else. The one before signs beside it for
-    /// [`rotation_overlap`](super::WebhookOptions::rotation_overlap), and the one before that no longer.
+    /// Rotates the secret of a webhook of the server. Only this answer contains the new secret. The previous secret signs beside the new
+    /// secret for [`rotation_overlap`](super::WebhookOptions::rotation_overlap); older secrets no longer sign.
     ///
     /// # Errors
     /// As [`get_for_server`](Self::get_for_server).
@@ -196,7 +196,8 @@ impl Webhooks {
         })
     }
 
-    /// Deletes a webhook of the server. Nothing more is sent to it, but for attempts that have begun. What it leaves is removed in the background.
+    /// Deletes a webhook of the server. The webhook receives no further event, except attempts that have begun. The records of the webhook
+    /// are removed in the background.
     ///
     /// # Errors
     /// As [`get_for_server`](Self::get_for_server).
@@ -215,7 +216,7 @@ impl Webhooks {
         })
     }
 
-    /// The events that could not be delivered to a webhook of the server, by session and then in the order of their positions.
+    /// The dead letters of a webhook of the server, by session and then in the order of their positions.
     ///
     /// # Errors
     /// As [`get_for_server`](Self::get_for_server); [`Invalid`](Error::Invalid) for a page outside of the limits.
@@ -238,11 +239,11 @@ impl Webhooks {
         })
     }
 
-    /// Has an event that could not be delivered to a webhook of the server tried once more, beside the queue, as soon as the webhook is active.
-    /// Where it is delivered, it is no dead letter any more. Asking twice asks for one attempt.
+    /// Requests a retry of a dead letter of a webhook of the server, beside the queue, as soon as the webhook is active. After a successful
+    /// delivery, the event is no longer a dead letter. Two requests cause one attempt.
     ///
     /// # Errors
-    /// As [`get_for_server`](Self::get_for_server); [`DeadLetterNotFound`](Error::DeadLetterNotFound) where there is no such event.
+    /// As [`get_for_server`](Self::get_for_server); [`DeadLetterNotFound`](Error::DeadLetterNotFound) for an unknown dead letter.
     pub async fn retry_server_dead_letter(
         &self,
         principal: &Principal,

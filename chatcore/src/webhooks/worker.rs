@@ -25,7 +25,7 @@ use crate::{
     model::{SessionId, WebhookId},
 };
 
-/// Delivers webhooks in the background. Dropping it ends the work at once: another worker goes on where the lease is over.
+/// Delivers webhooks in the background. A drop ends the work at once: another worker continues after the expiry of the lease.
 #[derive(Debug)]
 pub struct WebhookWorker {
     stop: watch::Sender<bool>,
@@ -33,8 +33,8 @@ pub struct WebhookWorker {
 }
 
 impl WebhookWorker {
-    /// Lets the attempts that run end, notes how far they came, and ends. It takes up to
-    /// [`timeout`](super::WebhookOptions::timeout). Another worker goes on at once.
+    /// Waits for the running attempts, records their results, and ends. The call takes up to [`timeout`](super::WebhookOptions::timeout).
+    /// Another worker continues at once.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         if let Err(error) = (&mut self.task).await {

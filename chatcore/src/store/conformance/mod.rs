@@ -15,9 +15,9 @@
 //! # fn main() {}
 //! ```
 //!
-//! A program can run them by name: see [`CASES`]. A store that keeps its contents also passes [`survives_reopening`].
+//! A program can run the cases by name: see [`CASES`]. A durable store also passes [`survives_reopening`].
 //!
-//! The suite has tables of its own, [`TABLES`]. A store that must know its tables before it is used is given these.
+//! The suite has its own tables, [`TABLES`], for a store that must know its tables in advance.
 
 #![allow(
     clippy::unwrap_used,
@@ -54,16 +54,16 @@ pub use tables::{Latest, Law, Laws, Marks, Mixed, Names, Notes, Sheet, TABLES, T
 /// How long a case may take; one that takes longer waits for something that never comes.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// One promise of the contract, as a program that a store passes or not.
+/// A test case of one promise of the contract.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// What a store does that passes.
+    /// The promise of a store that passes.
     pub name: &'static str,
     run: fn(Arc<dyn ChatStore>) -> BoxFuture<'static, ()>,
 }
 
 impl Case {
-    /// Runs the case on an empty store, on a tokio runtime of at least two threads: with one, races do not show.
+    /// Runs the case on an empty store, on a tokio runtime of at least two threads: one thread hides races.
     ///
     /// # Panics
     /// Panics when the store does not keep the promise, or takes more than ten minutes.
@@ -85,7 +85,7 @@ pub const CASES: &[Case] = crate::__store_conformance!(list);
 /// Runs the case of this name as [`Case::run`] does.
 ///
 /// # Panics
-/// Panics as [`Case::run`] does, and when there is no such case.
+/// Panics as [`Case::run`] does, and for an unknown case.
 pub async fn run(name: &str, store: Arc<dyn ChatStore>) {
     let case = CASES.iter().find(|case| case.name == name);
     case.unwrap_or_else(|| panic!("there is no case `{name}`")).run(store).await;
@@ -101,11 +101,11 @@ pub trait Reopen: Send + Sync {
     async fn reopen(&self, store: Arc<dyn ChatStore>) -> Arc<dyn ChatStore>;
 }
 
-/// Looks whether everything that was acknowledged is there after the store was opened again. Not among [`CASES`], since a store may keep
-/// its contents in the process alone.
+/// Checks that all acknowledged data exist after the store is opened again. This case is not in [`CASES`], since a store may keep its
+/// contents in the process alone.
 ///
 /// # Panics
-/// Panics where something is missing or changed.
+/// Panics if data are missing or changed.
 pub async fn survives_reopening(store: &dyn Reopen) {
     durable::survives_reopening(store).await;
 }
