@@ -95,12 +95,12 @@ pub struct AccountRecord {
     pub username: String,
     /// The e-mail address, as the user wrote it.
     pub email: String,
-    /// Whether the user has shown that the address is theirs.
+    /// Whether the user has verified the address.
     #[serde(default)]
     pub is_verified: bool,
     /// The name to show.
     pub display_name: String,
-    /// What the user says about themselves.
+    /// A text about the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bio: Option<String>,
     /// The address of a picture.
@@ -121,7 +121,7 @@ pub struct AccountRecord {
     /// When the user logged in last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_login: Option<DateTime<Utc>>,
-    /// The codes with which the user shows that the address is theirs, the latest one first.
+    /// The codes with which the user can verify the address, the latest code first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verification: Vec<PendingCode>,
     /// The codes with which the user can set a new password, the latest one first.
@@ -203,7 +203,7 @@ const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// How far the erasure of a user has come.
+/// The progress of the erasure of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErasureRecord {
     /// When the account was deleted.
@@ -216,13 +216,13 @@ pub struct ErasureRecord {
     /// The last position that is done in the session after it.
     #[serde(default)]
     pub after: Seq,
-    /// Until when a process works on it, or nobody does after a failure.
+    /// The end of the lease of a process, or of the backoff after a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<DateTime<Utc>>,
     /// The sessions up to `done` that failed, and are tried again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<SessionId>,
-    /// How often some sessions were left.
+    /// The number of runs that left failed sessions.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
 }

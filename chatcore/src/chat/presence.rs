@@ -96,7 +96,7 @@ impl Chat {
         })
     }
 
-    /// The caller's own presence, with what the caller chose.
+    /// The caller's own presence, with the caller's choices.
     ///
     /// # Errors
     /// Those of a token.

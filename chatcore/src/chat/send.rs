@@ -40,7 +40,7 @@ use crate::{
 /// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendMessage {
-    /// What.
+    /// The content.
     pub body: MessageBody,
     /// The sender's idempotency key, unique per user and session. A retry with the same key and the same body returns the first result; a
     /// retry without a key sends a second message.
@@ -91,7 +91,7 @@ impl SendMessage {
 /// A message of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostSystem {
-    /// What.
+    /// The content.
     pub content: Content,
     /// The host's idempotency key, unique per principal and session, as for [`SendMessage::client_id`].
     pub client_id: Option<ClientId>,

@@ -18,7 +18,7 @@ tables! {
         session: SessionId,
     ] -> WebhookList = 1;
 
-    /// How far the events of a session were delivered to a webhook. Shared, since deliveries are no events.
+    /// The progress of the deliveries of a session's events to a webhook. Shared, since deliveries are no events.
     shared plain Deliveries = "webhook_delivery" [
         /// The webhook.
         webhook: WebhookId,
@@ -84,8 +84,8 @@ impl ServerWebhooks {
     }
 }
 
-/// Whether events are sent to a webhook of the server, and what came of the last attempts. One record for all sessions: a receiver that is away is
-/// not asked once for each of them.
+/// The delivery state of a webhook of the server, with the results of the last attempts. One record serves all sessions, so that the worker
+/// does not try an unavailable receiver once for each session.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Whether events are sent.
@@ -94,7 +94,7 @@ pub struct Endpoint {
     /// The number of attempts that failed since the last success.
     #[serde(default, skip_serializing_if = "is_default")]
     pub failures: u32,
-    /// Before this time nothing is tried.
+    /// The earliest time of the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<DateTime<Utc>>,
     /// The last attempt that failed.
@@ -142,10 +142,10 @@ pub struct WebhookRecord {
     /// The secret before the last rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<PreviousSecret>,
-    /// The user who created it.
+    /// The user who created the webhook.
     #[serde(deserialize_with = "UserId::deserialize_stored")]
     pub by: UserId,
-    /// The first position that is sent: the first one that the user sees who last gave it an address or activated it.
+    /// The first position to send: the first position that is visible to the user who last set the address or activated the webhook.
     #[serde(default, skip_serializing_if = "is_default")]
     pub first: Seq,
     /// When it was created.
@@ -163,7 +163,7 @@ pub struct PreviousSecret {
     pub until: DateTime<Utc>,
 }
 
-/// How far the events of a session were delivered to a webhook.
+/// The progress of the deliveries of a session's events to a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Delivery {
     /// The position up to which everything was delivered, left out, or given up.
@@ -171,13 +171,13 @@ pub struct Delivery {
     /// Whether events are sent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub state: DeliveryState,
-    /// How often the next event was tried.
+    /// The number of attempts to deliver the next event.
     #[serde(default, skip_serializing_if = "is_default")]
     pub attempts: u32,
     /// Whether the event before was given up, and nothing was delivered since.
     #[serde(default, skip_serializing_if = "is_default")]
     pub gave_up: bool,
-    /// Before this time nothing is tried.
+    /// The earliest time of the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<DateTime<Utc>>,
     /// The last attempt that failed.
@@ -201,14 +201,14 @@ pub struct Delivery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
-    /// They are.
+    /// Events are sent.
     #[default]
     Active,
-    /// They wait, because a user said so.
+    /// Events wait, because a user paused the webhook.
     Paused,
-    /// They wait, because the receiver answered 410.
+    /// Events wait, because the receiver answered 410.
     Gone,
-    /// The webhook was deleted, and what it left is removed.
+    /// The webhook was deleted, and the removal of its records is in progress.
     Removed,
     /// A newer version did something that this version does not know. Nothing is sent.
     #[serde(other)]
@@ -220,14 +220,14 @@ pub enum DeliveryState {
 pub struct DeadLetterRecord {
     /// The last attempt.
     pub failure: Failure,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: u32,
 }
 
-/// The wish to try an event once more.
+/// A request to retry a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
-    /// When it was asked for.
+    /// The time of the request.
     pub at: DateTime<Utc>,
 }
 

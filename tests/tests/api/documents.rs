@@ -39,7 +39,7 @@ fn each_promise_of_the_readme_names_tests_that_exist() {
         let is_there = name.is_none_or(|name| text.contains(&format!("fn {name}(")));
         assert!(is_there && words.next().is_none(), "README.md names a test that does not exist: {test}");
     }
-    let (_, promises) = readme.split_once("What it promises").unwrap();
+    let (_, promises) = readme.split_once("The promises (a comment").unwrap();
     let (promises, _) = promises.split_once("\n## ").unwrap();
     let mut unproven = promises.split("\n- ").skip(1).filter(|promise| !promise.contains("<!-- tests:"));
     assert_eq!(unproven.next(), None, "a promise without a test");

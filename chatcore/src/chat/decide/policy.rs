@@ -66,7 +66,7 @@ use crate::{
 ///
 /// **A stream is checked at its start.** To end an open stream, the host removes the participant.
 ///
-/// **An incoming webhook is checked as a participant is** who sends a message, with the author of the webhook as the principal
+/// **An incoming webhook is checked like a participant who sends a message**, with the author of the webhook as the principal
 /// ([`WebhookId::author`](crate::model::WebhookId::author)) and without a participant.
 ///
 /// **A list is checked as a whole**, and not for each of its sessions. Posts of the host by [`Chat::post_system`] are not checked.
@@ -138,7 +138,7 @@ pub enum Operation<'a> {
     InSession {
         /// The session, as the decision knows it.
         session: &'a Session,
-        /// The caller's record there; `None` for a user who never was in the session.
+        /// The caller's record in the session; `None` for a user who never was in the session.
         participant: Option<&'a ParticipantRecord>,
         /// The action.
         action: Action,

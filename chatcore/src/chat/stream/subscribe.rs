@@ -191,8 +191,8 @@ impl Chat {
     /// A session's events from a position on, and then live.
     ///
     /// # Errors
-    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Resync`](Error::Resync) when the position
-    /// lies outside of the kept log or before what the caller sees of it, or belongs to a history that the log no longer has.
+    /// [`Denied`](Error::Denied) when the caller may not view the session; [`Resync`](Error::Resync) when the position lies outside of the
+    /// kept log, before the history that the caller sees, or in a history that the log no longer has.
     pub async fn subscribe(
         &self,
         principal: &Principal,
