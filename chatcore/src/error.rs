@@ -1,4 +1,4 @@
-//! Everything that can go wrong, with stable codes, and the one table that says how each code travels.
+//! All errors, with stable codes, and the table of the transport forms of each code.
 
 mod code;
 
@@ -16,23 +16,23 @@ pub use code::Code;
 /// A result with the error of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a use case failed. Its text says what to do; it never holds causes, paths or queries.
+/// The error of a use case. The text of an error says what to do, and never holds causes, paths or queries.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No token where one is needed.
+    /// The request needs a token and has none.
     #[error("authentication is required: show a token")]
     AuthRequired,
-    /// A token that is not acceptable.
+    /// The token is not acceptable.
     #[error("the token is not valid; get a new one")]
     TokenInvalid,
-    /// A token that was acceptable and no longer is.
+    /// The token has expired.
     #[error("the token has expired; get a new one")]
     TokenExpired,
-    /// A wrong password, or a user who is not known: which of the two is not told.
+    /// A wrong password, or an unknown user. The error does not distinguish the two cases.
     #[error("the user name, the e-mail address or the password is wrong")]
     InvalidCredentials,
-    /// A refresh token that is unknown, over, or was used.
+    /// The refresh token is unknown, expired or used.
     #[error("the refresh token is not valid; log in again")]
     RefreshTokenInvalid,
     /// The caller has no account here.
@@ -41,14 +41,14 @@ pub enum Error {
     /// The caller has no such login.
     #[error("there is no such login")]
     LoginNotFound,
-    /// Somebody has the user name, or one that looks like it.
+    /// Another user has the user name, or a user name that looks the same.
     #[error("somebody has this user name or one that looks like it; choose another one")]
     UsernameTaken,
-    /// Somebody has the e-mail address.
+    /// Another account has the e-mail address.
     #[error("an account has this e-mail address; log in to it or use another address")]
     EmailTaken,
-    /// A code from a mail that is wrong, over, or was used.
-    #[error("the code is wrong, or it was used, or its time is over; ask for a new one")]
+    /// The code from a mail is wrong, expired or used.
+    #[error("the code is wrong, used or expired; ask for a new one")]
     CodeInvalid,
     /// The caller's account is banned.
     #[error("the account is banned")]
@@ -62,10 +62,10 @@ pub enum Error {
     /// A backup is being taken. There is one at a time in a process.
     #[error("a backup is being taken; try again when it is done")]
     BackupRunning,
-    /// The caller is the only administrator, and would give up the role.
+    /// The caller is the only administrator, and the change would remove the role.
     #[error("you are the only administrator; grant the role to somebody else first")]
     LastAdministrator,
-    /// The user who would come into a session is banned from the whole system, or deleted.
+    /// The user to add to a session is banned from the whole system, or deleted.
     #[error("the user's account is banned or deleted, so the user cannot come into a session")]
     UserBanned,
     /// Input that cannot be parsed.
@@ -74,19 +74,19 @@ pub enum Error {
     /// Input that is well-formed and not acceptable.
     #[error("the request is not acceptable")]
     Invalid(Vec<FieldError>),
-    /// The permission engine said no.
+    /// The permission engine denies the action.
     #[error("{0}")]
     Denied(#[from] Denial),
-    /// No invite has the code, or the invite is over: it has expired, it was revoked, or all of its uses are taken. The answer does not tell which.
-    #[error("the code is wrong, or the invite is over; ask for a new one")]
+    /// No invite has the code, or the invite is expired, revoked or used up. The error does not distinguish the cases.
+    #[error("the code is wrong, or the invite is no longer valid; ask for a new one")]
     InviteNotFound,
     /// The session has no such webhook, or no webhook has the token.
     #[error("there is no such webhook")]
     WebhookNotFound,
-    /// The webhook has no such event among those that could not be delivered: it was delivered later, or it had to make room.
+    /// The webhook has no such dead letter: a later attempt delivered the event, or the store evicted the dead letter.
     #[error("there is no such undelivered event; it may have been delivered")]
     DeadLetterNotFound,
-    /// The invite lets nobody in without the approval of a user who manages the session.
+    /// A join by this invite needs the approval of a user who manages the session.
     #[error("this invite needs an approval; ask to join instead")]
     ApprovalRequired,
     /// The user has no open request to join the session.
@@ -95,18 +95,18 @@ pub enum Error {
     /// The session has no such report that the caller may see.
     #[error("there is no such report")]
     ReportNotFound,
-    /// Somebody has changed the state of the report meanwhile, or has closed the report.
-    #[error("the state of the report was changed meanwhile; look at it before trying again")]
+    /// Another user has changed the state of the report since the caller's revision, or has closed the report.
+    #[error("the state of the report was changed meanwhile; fetch the report before a retry")]
     ReportConflict {
         /// The report's state now.
         state: ReportState,
         /// The report's revision now.
         revision: u64,
     },
-    /// A user takes no direct messages from the caller.
+    /// The user does not accept direct messages from the caller.
     #[error("this user takes no direct messages from you")]
     DirectRefused,
-    /// No user of that id was ever seen.
+    /// No user has the id.
     #[error("there is no such user")]
     UserNotFound,
     /// No such message in a session that the caller may read.
@@ -149,47 +149,47 @@ pub enum Error {
     #[error("the scope of the token does not allow this")]
     OutOfScope,
     /// The message was edited or deleted since the revision that the caller named.
-    #[error("the message was changed meanwhile; look at it before trying again")]
+    #[error("the message was changed meanwhile; fetch the message before a retry")]
     RevisionConflict {
         /// The message's revision now.
         current: u64,
     },
-    /// The message was deleted, and so cannot be edited.
+    /// The message is deleted and cannot be edited.
     #[error("the message was deleted")]
     MessageDeleted,
-    /// The message is being written, and so can be neither edited nor forwarded.
+    /// The message is still streaming, and can be neither edited nor forwarded.
     #[error("the message is still being written; wait for its end")]
     MessageStreaming,
-    /// The message takes no parts: its writing has ended, or it was sent at once.
-    #[error("the message takes no parts: its writing has ended, or it was sent at once")]
+    /// The message takes no parts: the stream of the message has ended, or the message is no streamed message.
+    #[error("the message takes no parts: its stream has ended, or it is not a streamed message")]
     MessageNotStreaming,
-    /// The part does not begin where the text of the streamed message ends, or is not the part that the text has there.
-    #[error("the text of the message has another length; go on from its end")]
+    /// The part does not begin at the end of the text of the streamed message, or differs from the text at the offset.
+    #[error("the text of the message has another length; continue at the end of the text")]
     OffsetConflict {
         /// The length of the text now, in characters.
         current: u64,
     },
-    /// The client id was used before, for something else.
-    #[error("this client id was used for something else; use a new one each time")]
+    /// An earlier request with another body used the client id.
+    #[error("another message or session has this client id; use a new client id")]
     ClientIdReused,
-    /// The log does not continue after the position: it was trimmed, it ends before, or it has another history since the database was
-    /// replaced by an older copy.
+    /// The log has no events after the position: the log was trimmed, ends earlier, or has another history after the restore of an older
+    /// copy of the database.
     #[error(
         "the log does not continue after that position; fetch the session anew and continue after its cursor. A time is \
         written like 2026-01-01T00:00:00Z"
     )]
     Resync {
-        /// The earliest position to go on after.
+        /// The earliest position to continue after.
         oldest: Seq,
         /// The last position.
         head: Seq,
     },
-    /// A limit was passed that is not one of a single field.
+    /// The request exceeds a limit that is not the limit of one field.
     #[error("{what} is over its limit of {limit}")]
     LimitExceeded {
-        /// What there is too much of.
+        /// The limited quantity.
         what: &'static str,
-        /// How much there may be.
+        /// The limit.
         limit: u64,
     },
     /// Too many requests.
@@ -201,30 +201,30 @@ pub enum Error {
     /// Too many connections at once.
     #[error("too many connections; close one first")]
     TooManyConnections,
-    /// The host's [`Policy`](crate::chat::Policy) said no.
+    /// The host's [`Policy`](crate::chat::Policy) refuses the attempt.
     #[error("{}", .0.detail())]
     RefusedByHost(Refusal),
-    /// A frontend refused before any use case was reached: a wrong method, media type, size, origin.
+    /// A frontend refuses the request before any use case: a wrong method, media type, size or origin.
     #[error("{detail}")]
     Refused {
         /// The stable code.
         code: Code,
-        /// What to do.
+        /// The text for the client.
         detail: &'static str,
     },
-    /// Not now: too busy, or the store is away. Nothing was changed.
+    /// The service is busy, or the store is unavailable. Nothing was changed.
     #[error("the service is busy; nothing was changed, try again")]
     Unavailable,
-    /// It is not known whether the change was made.
-    #[error("it is not known whether the change was made; look before trying again")]
+    /// The outcome of the change is unknown.
+    #[error("the outcome of the change is unknown; check the state before a retry")]
     OutcomeUnknown,
-    /// A fault of ours. Nothing was changed.
+    /// An internal error. Nothing was changed.
     #[error("internal error; nothing was changed")]
     Internal,
 }
 
-/// Why the host's [`Policy`](crate::chat::Policy) refuses an attempt: a code and a text of the host's own, which clients get as
-/// they are. The HTTP status is 403.
+/// The refusal of an attempt by the host's [`Policy`](crate::chat::Policy): a code and a text of the host. Clients get both unchanged. The
+/// HTTP status is 403.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     code: String,
@@ -235,11 +235,11 @@ impl Refusal {
     /// The longest code.
     pub const MAX_CODE_CHARS: usize = 64;
 
-    /// A refusal. The code is in `SCREAMING_SNAKE_CASE`: words of `A` to `Z` and `0` to `9` with one `_` between them, the first
-    /// one beginning with a letter, at most [`MAX_CODE_CHARS`](Self::MAX_CODE_CHARS) characters, and not a code of the chat's
-    /// own. The text says what the user can do.
+    /// Creates a refusal. The code is in `SCREAMING_SNAKE_CASE`: words of `A` to `Z` and `0` to `9` with one `_` between two words. The
+    /// code begins with a letter, has at most [`MAX_CODE_CHARS`](Self::MAX_CODE_CHARS) characters, and differs from every [`Code`]. The
+    /// text says what the user can do.
     ///
-    /// With another code it is a refusal all the same: its code is `REFUSED_BY_HOST`, and the log says so.
+    /// An invalid code becomes `REFUSED_BY_HOST`, with an error in the log.
     #[must_use]
     pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
         let (code, detail) = (code.into(), detail.into());
@@ -260,7 +260,7 @@ impl Refusal {
         &self.code
     }
 
-    /// What the user can do.
+    /// The text, which says what the user can do.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
@@ -276,19 +276,19 @@ fn is_screaming_snake(code: &str) -> bool {
         && code.split('_').all(is_word)
 }
 
-/// A field with what is wrong with it.
+/// An invalid field, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
     /// The field's path in the request; empty for the request as a whole.
     pub field: String,
-    /// Which kind of wrong.
+    /// The kind of the error.
     pub code: Code,
-    /// What would be right.
+    /// The text, which says what a valid value is.
     pub message: String,
 }
 
 impl FieldError {
-    /// Makes one.
+    /// Creates a field error.
     pub fn new(field: impl Into<String>, code: Code, message: impl Into<String>) -> Self {
         Self { field: field.into(), code, message: message.into() }
     }
@@ -357,13 +357,13 @@ impl Error {
         }
     }
 
-    /// The name on the wire: that of the [`code`](Self::code), or the one that the host gave to its refusal.
+    /// The name on the wire: the name of the [`code`](Self::code), or the code of the host's refusal.
     #[must_use]
     pub fn name(&self) -> &str {
         if let Self::RefusedByHost(refusal) = self { refusal.code() } else { self.code().as_str() }
     }
 
-    /// Seconds after which it makes sense to try again, where that may help.
+    /// Seconds to wait before a retry; `None` if a retry does not help.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         match self {
@@ -423,25 +423,25 @@ impl Error {
         }
     }
 
-    /// Whether the caller's token no longer counts: it expired, its login ended, or its account is banned or deleted. Streams and
-    /// sockets of the caller end with such an error.
+    /// Whether the caller's token is no longer valid: the token has expired, the login has ended, or the account is banned or deleted.
+    /// Streams and sockets of the caller end with such an error.
     #[must_use]
     pub fn ends_login(&self) -> bool {
         self.code().ends_login()
     }
 
-    /// The offending fields, for the errors that have some.
+    /// The invalid fields; empty for an error without fields.
     #[must_use]
     pub fn fields(&self) -> &[FieldError] {
         if let Self::Malformed(fields) | Self::Invalid(fields) = self { fields } else { &[] }
     }
 
-    /// The machine-readable part: `fields`, each with `field`, `code` and `message`, for the errors that have some; `oldest`
-    /// and `head` for [`Resync`](Self::Resync); `retry_after`, in seconds, for [`RateLimited`](Self::RateLimited);
-    /// `current_revision` for [`RevisionConflict`](Self::RevisionConflict); `current_length` for [`OffsetConflict`](Self::OffsetConflict), and also `current_state` for
-    /// [`ReportConflict`](Self::ReportConflict); `bot_ids` for [`CommandAmbiguous`](Self::CommandAmbiguous); `reason` and `until` (null for a ban without an end) for
-    /// [`AccountBanned`](Self::AccountBanned); `until` (null where there is no end) for [`Denial::Banned`] and [`Denial::Muted`]; else an
-    /// empty object. It is the same on every transport.
+    /// The machine-readable part: `fields`, each with `field`, `code` and `message`, for errors with fields; `oldest` and `head` for
+    /// [`Resync`](Self::Resync); `retry_after`, in seconds, for [`RateLimited`](Self::RateLimited); `current_revision` for
+    /// [`RevisionConflict`](Self::RevisionConflict); `current_length` for [`OffsetConflict`](Self::OffsetConflict); `current_state` and
+    /// `current_revision` for [`ReportConflict`](Self::ReportConflict); `bot_ids` for [`CommandAmbiguous`](Self::CommandAmbiguous);
+    /// `reason` and `until` (null for a ban without an end) for [`AccountBanned`](Self::AccountBanned); `until` (null without an end) for
+    /// [`Denial::Banned`] and [`Denial::Muted`]; else an empty object. The details are equal on all transports.
     #[must_use]
     pub fn details(&self) -> Value {
         let mut details = Map::new();

@@ -1,10 +1,10 @@
-//! The codes, and the one table that says how each travels.
+//! The codes, and the table of the transport forms of each code.
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $close:expr, $title:literal;)*) => {
-        /// A stable name of an error. The table behind it is the only place that says how an error travels: as an
-        /// HTTP status (RFC 9110), as the close code of a WebSocket where it ends one (RFC 6455; 4000 to 4999 are
-        /// ours), and under its name in error frames, problem documents and GraphQL's `extensions.code`.
+        /// A stable name of an error. One table defines the transport forms of all errors: the HTTP status (RFC 9110), the close code of a
+        /// WebSocket that the error ends (RFC 6455; 4000 to 4999 are private codes), and the name in error frames, problem documents and
+        /// GraphQL's `extensions.code`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Code { $($(#[$doc])* #[doc = concat!("`", $code, "`: ", $title, ".")] $name,)* }
@@ -25,13 +25,13 @@ macro_rules! codes {
                 match self { $(Self::$name => $status),* }
             }
 
-            /// The code with which a WebSocket is closed where the error ends it.
+            /// The close code of a WebSocket that the error ends.
             #[must_use]
             pub const fn close(self) -> u16 {
                 match self { $(Self::$name => $close),* }
             }
 
-            /// A short title, the same for every occurrence.
+            /// A short title, equal for all occurrences.
             #[must_use]
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$name => $title),* }
@@ -133,7 +133,7 @@ codes! {
 }
 
 impl Code {
-    /// Whether the caller's token no longer counts: see [`Error::ends_login`](crate::Error::ends_login).
+    /// Whether the caller's token is no longer valid: see [`Error::ends_login`](crate::Error::ends_login).
     #[must_use]
     pub const fn ends_login(self) -> bool {
         matches!(self, Self::AuthTokenInvalid | Self::AuthTokenExpired | Self::AccountBanned | Self::AccountDeleted)

@@ -5,64 +5,64 @@ use chrono::SecondsFormat;
 use super::{Action, ActionKind, Facts, PermissionTable, SessionState, action::Condition, table};
 use crate::model::{ParticipantRole, SessionType, Standing, Term};
 
-/// What [`decide`] answers.
+/// The result of [`decide`].
 pub type Decision = Result<(), Denial>;
 
-/// Why not. Each says by itself whether the caller may know that the session exists: all but [`Denial::Hidden`] do.
+/// The reason of a denial. [`Denial::Hidden`] hides the existence of the session, all other reasons reveal the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Denial {
-    /// There is no such session, or the caller may not know of it.
+    /// There is no such session, or the session is hidden from the caller.
     #[error("there is no such session")]
     Hidden,
-    /// The caller is not in the session, which they may know of.
+    /// The caller is not in the session, and the session is visible to the caller.
     #[error("you are not a participant of this session; join it first")]
     NotParticipant,
-    /// The caller is banned from the session, which they may know of.
+    /// The caller is banned from the session, and the session is visible to the caller.
     #[error("you are banned from this session{}", until(.0))]
     Banned(Term),
     /// The caller is muted.
     #[error("you are muted in this session{}", until(.0))]
     Muted(Term),
-    /// The caller's role does not allow it.
+    /// The caller's role does not allow the action.
     #[error("your role in this session does not allow this")]
     RoleInsufficient,
-    /// The message is somebody else's, and only its author may change what it says.
-    #[error("only the author of a message may change what it says")]
+    /// The message has another author, and only the author may edit a message.
+    #[error("only the author of a message may edit the message")]
     NotAuthor,
-    /// The message is somebody else's, and the caller does not moderate the session.
-    #[error("only the author of a message and those who manage the session may delete it")]
+    /// The message has another author, and the caller does not moderate the session.
+    #[error("only the author of a message and users who manage the session may delete the message")]
     NotModerator,
     /// The caller wants to report themselves.
     #[error("nobody can report themselves")]
     OwnReport,
-    /// Only the owner may.
+    /// Only the owner may perform the action.
     #[error("only the owner of this session may do this")]
     OwnerRequired,
-    /// It would make a second owner, or alter or remove the owner.
-    #[error("nobody can be made owner but by a transfer, and the owner can neither be changed nor removed")]
+    /// The action would make a second owner, or change or remove the owner.
+    #[error("only a transfer makes another user the owner, and the owner can be neither changed nor removed")]
     OwnerProtected,
     /// The owner wants to leave.
     #[error("the owner cannot leave the session; transfer or delete it instead")]
     OwnerCannotLeave,
-    /// The person is in the session already.
+    /// The user is in the session already.
     #[error("already a participant of this session")]
     AlreadyParticipant,
-    /// The person acted upon is not in the session.
+    /// The target user is not in the session.
     #[error("that user is not a participant of this session")]
     TargetNotParticipant,
-    /// The person acted upon is banned from the session.
+    /// The target user is banned from the session.
     #[error("that user is banned from this session; lift the ban first")]
     TargetBanned,
     /// The session is archived.
-    #[error("the session is archived; its owner can end that")]
+    #[error("the session is archived; the owner can unarchive the session")]
     Archived,
     /// The session is private, so only its owner may be in it.
     #[error("the session is private: only its owner may be in it; change its type first")]
     PrivateSession,
-    /// The session was to be made private while others are in it.
+    /// The change would make the session private, and other users are in the session.
     #[error("others are in the session; remove them before making it private")]
     OthersPresent,
-    /// There is no seat left.
+    /// The session is full.
     #[error("the session is full")]
     Full,
     /// The cap would be below the head count.
@@ -75,10 +75,10 @@ fn until(term: &Term) -> String {
     term.end().map_or_else(String::new, |end| format!(" until {}", end.to_rfc3339_opts(SecondsFormat::Secs, true)))
 }
 
-/// Decides by the default table whether an action is allowed. Pure, total and without allocation.
+/// Decides by the default table whether an action is allowed. The function is pure and total, and does not allocate.
 ///
 /// # Errors
-/// The [`Denial`] that says why not.
+/// The [`Denial`] with the reason.
 #[inline]
 pub fn decide(facts: &Facts, action: Action) -> Decision {
     decide_with(&table::DEFAULT, facts, action)
