@@ -25,21 +25,21 @@ pub(crate) const TOKEN: &str = "CHAT_BUS_TOKEN";
 /// The bus as it is given.
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct BusFlags {
-    /// The NATS servers over which several servers on one database tell each other at once what is new, as nats://HOST:PORT, or
-    /// tls://HOST:PORT for encrypted connections; repeat for the servers of a cluster [default: none, and servers look into the database every half a second]
+    /// A NATS server that carries hints about new events between several servers on one database, as nats://HOST:PORT, or tls://HOST:PORT
+    /// for encrypted connections; repeat for the servers of a cluster [default: none, and servers poll the database every half second]
     #[arg(id = "bus", long = "bus", global = true, env = "CHAT_BUS", value_name = "URL", value_delimiter = ',')]
     #[serde(rename = "bus", skip_serializing_if = "Vec::is_empty")]
     servers: Vec<String>,
-    /// Whether the server needs the bus, true or false: with true it does not start without a connection, and is not ready while the
-    /// connection is away; with false it serves without the bus meanwhile, as if there were none [default: false]
+    /// Whether the server needs the bus, true or false: with true the server does not start without a connection to the bus, and is not
+    /// ready while the connection is lost; with false the server serves without the bus, and polls the database instead [default: false]
     #[arg(id = "bus_required", long = "bus-required", global = true, env = "CHAT_BUS_REQUIRED", value_name = "BOOL")]
     #[serde(rename = "bus_required", skip_serializing_if = "Option::is_none")]
     required: Option<bool>,
-    /// The first words of all subjects, with dots between them; chats that share one NATS need different ones [default: chatcore]
+    /// The prefix of all subjects: words with dots between them; chats that share one NATS need different prefixes [default: chatcore]
     #[arg(id = "bus_prefix", long = "bus-prefix", global = true, env = "CHAT_BUS_PREFIX", value_name = "SUBJECT")]
     #[serde(rename = "bus_prefix", skip_serializing_if = "Option::is_none")]
     prefix: Option<String>,
-    /// The user at the bus, whose password is CHAT_BUS_PASSWORD in the environment or in --bus-password-file
+    /// The user at the bus; CHAT_BUS_PASSWORD in the environment or --bus-password-file gives the password
     #[arg(id = "bus_user", long = "bus-user", global = true, env = "CHAT_BUS_USER", value_name = "NAME")]
     #[serde(rename = "bus_user", skip_serializing_if = "Option::is_none")]
     user: Option<String>,
@@ -83,11 +83,11 @@ pub(crate) struct BusFlags {
     )]
     #[serde(rename = "bus_nkey_file", skip_serializing_if = "Option::is_none")]
     nkey_file: Option<PathBuf>,
-    /// A PEM file with the authorities that sign the certificates of the bus, instead of those of the operating system
+    /// A PEM file with the authorities that sign the certificates of the bus, instead of the authorities of the operating system
     #[arg(id = "bus_ca_file", long = "bus-ca-file", global = true, env = "CHAT_BUS_CA_FILE", value_name = "FILE")]
     #[serde(rename = "bus_ca_file", skip_serializing_if = "Option::is_none")]
     ca_file: Option<PathBuf>,
-    /// A PEM file with a certificate of this server, where the bus asks for one
+    /// A PEM file with a certificate of this server, for a bus that requires a client certificate
     #[arg(
         id = "bus_certificate_file",
         long = "bus-certificate-file",

@@ -14,37 +14,38 @@ use crate::config::{Config, Failure};
 /// The settings of the lists as they are given.
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct ListFlags {
-    /// A file with words that messages may not have, one a line; `#` begins a comment. A word matches as a whole, whatever its case and its accents
+    /// A file with blocked words, one a line; `#` begins a comment. A word matches only as a whole word, and regardless of case and accents
     #[arg(long, global = true, env = "CHAT_BLOCKED_WORDS", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) blocked_words: Option<PathBuf>,
-    /// What becomes of a message with a word of --blocked-words [default: refuse]
+    /// The outcome for a message with a word of --blocked-words [default: refuse]
     #[arg(long, global = true, env = "CHAT_ON_BLOCKED_WORD")]
     #[serde(skip_serializing_if = "Option::is_none")]
     on_blocked_word: Option<OnBlocked>,
-    /// A file with domains to which messages may not link, one a line; `#` begins a comment. A domain stands for its subdomains, too
+    /// A file with domains to which messages may not link, one a line; `#` begins a comment. A domain includes its subdomains
     #[arg(long, global = true, env = "CHAT_BLOCKED_LINKS", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) blocked_links: Option<PathBuf>,
-    /// A file with the only domains to which messages may link, likewise, instead of --blocked-links; without a domain, messages may have no link
+    /// A file with the only domains to which messages may link, in the same format, instead of --blocked-links; without a domain, messages
+    /// may have no link
     #[arg(long, global = true, env = "CHAT_ALLOWED_LINKS", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) allowed_links: Option<PathBuf>,
-    /// What becomes of a message with a link that --blocked-links or --allowed-links does not allow [default: refuse]
+    /// The outcome for a message with a link that --blocked-links or --allowed-links does not allow [default: refuse]
     #[arg(long, global = true, env = "CHAT_ON_BLOCKED_LINK")]
     #[serde(skip_serializing_if = "Option::is_none")]
     on_blocked_link: Option<OnBlocked>,
 }
 
-/// What becomes of a message with a word or link that is not allowed.
+/// The outcome for a message with a word or link that is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OnBlocked {
-    /// It is refused
+    /// Refuse the message
     Refuse,
-    /// It waits until an owner or admin of the session approves it
+    /// Hold the message until an owner or admin of the session approves it
     Hold,
-    /// Asterisks replace the word or link
+    /// Replace the word or link with asterisks
     Mask,
 }
 

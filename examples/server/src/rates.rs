@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 
-/// How often something may happen: how many times at once, and after how long once more, as `300/2s`; or `off` for no limit.
+/// A rate: a burst, and the time to refill one, as `300/2s`; or `off` for no limit.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Adds(pub(crate) Option<Rate>);
@@ -52,7 +52,7 @@ impl From<Adds> for String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Preset {
-    /// 20 requests a second, and 600 at once
+    /// 20 requests a second, with a burst of 600
     Default,
     /// 100 requests an hour, 60 WebSocket messages a minute
     MessagingAdmin,

@@ -14,17 +14,17 @@ use crate::config::{Config, Failure, Period, Switch};
 /// The settings of webhooks as they are given.
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct WebhookFlags {
-    /// Whether owners and admins of sessions can have events sent to other systems over HTTPS. The server then connects to public addresses that
-    /// users choose [default: off]
+    /// Whether owners and admins of sessions can create webhooks, which send events to other systems over HTTPS. The server then connects
+    /// to public addresses that users choose [default: off]
     #[arg(id = "webhooks", long = "webhooks", global = true, env = "CHAT_WEBHOOKS")]
     #[serde(rename = "webhooks", skip_serializing_if = "Option::is_none")]
     enabled: Option<Switch>,
-    /// Whether webhooks can have addresses with http beside those with https, true or false [default: false]
+    /// Whether webhooks can have http addresses beside https addresses, true or false [default: false]
     #[arg(id = "webhook_http", long = "webhook-http", global = true, env = "CHAT_WEBHOOK_HTTP", value_name = "BOOL")]
     #[serde(rename = "webhook_http", skip_serializing_if = "Option::is_none")]
     http: Option<bool>,
-    /// An address or a network beside the public ones to which webhooks can lead, like 10.0.0.7 or 10.0.0.0/8; repeat for several. Users can
-    /// then reach it by the server [default: none]
+    /// A private address or network that webhooks can reach beside public addresses, like 10.0.0.7 or 10.0.0.0/8; repeat for several. Users
+    /// then reach this address or network through the server [default: none]
     #[arg(
         id = "webhook_networks",
         long = "webhook-networks",
@@ -35,8 +35,8 @@ pub(crate) struct WebhookFlags {
     )]
     #[serde(rename = "webhook_networks", skip_serializing_if = "Vec::is_empty")]
     networks: Vec<String>,
-    /// How long a receiver may take to answer. Another server takes over the deliveries of one that was killed after four times as long [default:
-    /// 15s]
+    /// Timeout of one delivery attempt. After four times this timeout, another server takes over the deliveries of a killed server
+    /// [default: 15s]
     #[arg(
         id = "webhook_timeout",
         long = "webhook-timeout",
@@ -46,8 +46,8 @@ pub(crate) struct WebhookFlags {
     )]
     #[serde(rename = "webhook_timeout", skip_serializing_if = "Option::is_none")]
     timeout: Option<Period>,
-    /// The pauses before the attempts to deliver an event after the first one. An event whose last attempt fails becomes a dead letter [default:
-    /// 5s,5m,30m,2h,5h,10h,14h,20h,24h]
+    /// The backoff: the pauses before the second and each further attempt to deliver an event. After a failed last attempt, the event
+    /// becomes a dead letter [default: 5s,5m,30m,2h,5h,10h,14h,20h,24h]
     #[arg(
         id = "webhook_retry_delays",
         long = "webhook-retry-delays",

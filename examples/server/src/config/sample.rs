@@ -10,23 +10,23 @@ use crate::{cli::Cli, environment, output::Output};
 
 /// The settings that only a file can have.
 const ISSUERS: &str = r##"
-# Other parties whose tokens are accepted: a table for each of them.
+# Other issuers of accepted tokens: a table for each issuer.
 #[[issuers]]
-# The claim `iss` of its tokens.
+# The claim `iss` of the tokens.
 #iss = "https://login.example.org"
-# The value that the claim `aud` of its tokens names.
+# The value of the claim `aud` of the tokens.
 #audience = "chat"
-# Its keys: an https address, or a file that is read again when it changes.
+# The issuer's keys: an https address, or a file; a change of the file reloads the keys.
 #jwks = "https://login.example.org/jwks.json"
-# The beginning of the ids of its users.
+# The prefix of the ids of the issuer's users.
 #user_prefix = "example:"
-# The names of claims, where they differ from OpenID Connect's; all of them can be left out.
+# The names of claims with other names than in OpenID Connect; each name is optional.
 #[issuers.claims]
 #name = "name"
 #username = "preferred_username"
 #email = "email"
 #picture = "picture"
-# The claim that makes an administrator, and its value. By default there is none.
+# The claim and the value that make a user an administrator. By default there is none.
 #admin = { claim = "role", value = "admin" }
 "##;
 
@@ -100,7 +100,7 @@ impl Setting {
     fn unit(&self) -> &str {
         match self.value.as_str() {
             "TIME" => "a time with a unit, like 75s, 5m or 7days",
-            "NUMBER/TIME" => "how many at once, and after how long one more, like 300/2s; or off",
+            "NUMBER/TIME" => "a burst, and the time to refill one, like 300/2s; or off",
             "BYTES" => "a number of bytes",
             "CHARACTERS" => "a number of characters",
             "NUMBER" => "a number",
@@ -135,7 +135,7 @@ impl Setting {
 pub(crate) fn sample() -> String {
     let mut text = String::from(
         "# The configuration of chat-server: every setting, with its default. Remove the `#` in front of a setting to set it.\n\
-        # A flag beats the environment, and the environment beats this file. The server reads chat-server.toml in its working\n\
+        # A flag overrides the environment, and the environment overrides this file. The server reads chat-server.toml in its working\n\
         # directory, or the file that --config or CHAT_CONFIG names. Paths start at the working directory.\n",
     );
     for setting in settings() {
@@ -151,7 +151,7 @@ pub(crate) fn sample() -> String {
         }
     }
     text.push_str(
-        "\n# The names of the Messaging API's environment are accepted, too. They beat this file, and the names above beat them:\n",
+        "\n# The server also accepts variables of the Messaging API, which override this file. The variables above have precedence:\n",
     );
     for aliases::Alias { name, of, note } in aliases::ALL {
         let of = of.map_or_else(|| "no setting".to_owned(), str::to_owned);

@@ -66,7 +66,7 @@ impl Setting {
         match kind {
             kind if kind.starts_with("a number") => (1_000 + number).to_string(),
             kind if kind.starts_with("a time") => format!("{}s", 10 + number),
-            kind if kind.starts_with("how many at once") => format!("{number}/1s"),
+            kind if kind.starts_with("a burst") => format!("{number}/1s"),
             "ADDRESS:PORT" => format!("127.0.0.1:{number}"),
             _ => format!("value-{number}"),
         }
