@@ -10,7 +10,13 @@ use futures_util::future::join_all;
 
 use super::{
     Chat,
-    decide::{govern::Pass, review::Verdict, target::Target, turns::behind, validate::Faults},
+    decide::{
+        govern::Pass,
+        review::Verdict,
+        target::Target,
+        turns::{MessageTurns, behind},
+        validate::Faults,
+    },
     followers::added,
     mentions::{Beside, removed},
     messages::a_deletion,
@@ -240,7 +246,11 @@ impl Chat {
             (written > target.known.head.seq).then(|| target.id())
         };
         let again: Vec<MessageId> = found.iter().flatten().filter_map(late).collect();
-        let mut again = self.targets(principal, &again, Freshness::Fresh, &|_| action).await?.into_iter();
+        let again = match again.as_slice() {
+            [] => Vec::new(),
+            again => self.targets(principal, again, Freshness::Fresh, &|_| action).await?,
+        };
+        let mut again = again.into_iter();
         let mut decided = |entry| {
             if late(&entry).is_some() {
                 again.next().ok_or(Error::Internal)??;
@@ -265,7 +275,7 @@ impl Chat {
             if let Intent::Edit(_) = intent {
                 self.may_write_to(principal, &target.known).await?;
             }
-            let (edited, entries) = match self.edited(principal, &target, intent).await {
+            let (edited, entries) = match self.edited(principal, &target, intent, &mut turns).await {
                 // A denial is never given from cached facts.
                 Err(Error::Denied(_)) if freshness == Freshness::Cached => continue,
                 edited => edited?,
@@ -322,6 +332,7 @@ impl Chat {
         principal: &Principal,
         target: &Target,
         intent: Intent<'_>,
+        turns: &mut MessageTurns<'_>,
     ) -> Result<(Option<MessageBody>, Vec<Write>)> {
         let Intent::Edit(edit) = intent else { return Ok((None, Vec::new())) };
         if target.body.origin.is_some() {
@@ -335,7 +346,7 @@ impl Chat {
         if is_same || matches!(target.status, MessageStatus::Deleted { .. }) {
             return Ok((Some(body), Vec::new()));
         }
-        let body = self.reviewed_edit(principal, target, body).await?;
+        let body = self.reviewed_edit(principal, target, body, turns).await?;
         if body.content == target.body.content && !changes_mentions {
             return Ok((Some(body), Vec::new()));
         }
@@ -353,23 +364,37 @@ impl Chat {
     }
 
     /// The message of an edit after the review by the host's message policy.
-    async fn reviewed_edit(&self, principal: &Principal, target: &Target, body: MessageBody) -> Result<MessageBody> {
+    async fn reviewed_edit(
+        &self,
+        principal: &Principal,
+        target: &Target,
+        body: MessageBody,
+        turns: &mut MessageTurns<'_>,
+    ) -> Result<MessageBody> {
         if !self.has_message_policy() {
             return Ok(body);
         }
+        if let Some(reviewed) = turns.reviewed(&body) {
+            return Ok(reviewed);
+        }
+        let asked = body.clone();
         let session = target.known.session.as_ref().ok_or(Error::Internal)?;
-        match self.review(principal, session, &body, true).await? {
-            Verdict::Allow => Ok(body),
+        let body = match self.review(principal, session, &body, true).await? {
+            Verdict::Allow => body,
             Verdict::Change(content) => {
                 let mut faults = Faults::default();
                 faults.content(&content, &self.inner.limits);
                 faults.finish()?;
-                Ok(MessageBody { content, ..body })
+                MessageBody { content, ..body }
             }
             // The message stands already, so the edit cannot wait.
-            Verdict::Hold(_) => Err(refusal("a moderator would have to approve this text; send it as a new message")),
-            Verdict::Refuse(refusal) => Err(Error::RefusedByHost(refusal)),
-        }
+            Verdict::Hold(_) => {
+                return Err(refusal("a moderator would have to approve this text; send it as a new message"));
+            }
+            Verdict::Refuse(refusal) => return Err(Error::RefusedByHost(refusal)),
+        };
+        turns.keep_review(asked, body.clone());
+        Ok(body)
     }
 
     /// The writes that take a reply that is deleted out of the number of its thread's replies, with the gate of the thread.

@@ -42,7 +42,7 @@ impl Chat {
     /// Removes the metadata of a deleted user in a session, which the user is still in where the session is deleted: nobody is taken out of
     /// such a session, and its owner may restore it.
     pub(crate) async fn erase_metadata(&self, user: &UserId, id: SessionId) -> Result<()> {
-        let _gate = self.inner.gates.pass(id).await;
+        let gate = self.inner.gates.pass(id).await;
         for _ in 0..self.inner.limits.commit_attempts {
             let known = self.known(id, user, None, Freshness::Fresh).await?;
             let Some(before) = known.actor.as_deref().filter(|record| record.metadata.is_some()) else { return Ok(()) };
@@ -52,6 +52,7 @@ impl Chat {
             let event = NewEvent { actor: user.clone(), created_at, kind };
             match self.inner.store.commit(Change::of(id, known.head.seq, vec![event], writes)).await {
                 Ok(committed) => {
+                    drop(gate);
                     self.tell(id, &committed.events).await;
                     return Ok(());
                 }
@@ -68,7 +69,8 @@ impl Chat {
     /// # Errors
     /// [`Unavailable`](Error::Unavailable) while the user is in the session, since a message may follow until the user is out.
     pub(crate) async fn erase_messages(&self, user: &UserId, id: SessionId, after: Seq) -> Result<Option<Seq>> {
-        for _ in 0..self.inner.limits.commit_attempts {
+        for turn in 0..self.inner.limits.commit_attempts {
+            let _gate = self.turn_at_gate(id, turn).await;
             let known = self.known(id, user, None, Freshness::Fresh).await?;
             let is_in = |record: &ParticipantRecord| matches!(record.standing, Standing::Active(_));
             if known.actor.as_deref().is_some_and(is_in) && known.session().is_ok_and(|session| session.is_active) {

@@ -151,7 +151,8 @@ impl Chat {
         id: SessionId,
         is_last: bool,
     ) -> Result<(u64, Option<Version>)> {
-        for _ in self.turns() {
+        for (turn, _) in (0..).zip(self.turns()) {
+            let _gate = self.turn_at_gate(id, turn).await;
             let Some(swept) = self.swept(key, claim, id).await? else { return Ok((0, None)) };
             let Swept { known, before, other } = swept;
             let now = self.inner.clock.now();

@@ -290,7 +290,7 @@ impl Chat {
         let reason = reason.map(|reason| reason.chars().take(REASON_CHARS).collect());
         let held = Held { reason, ..saying.held(author.clone(), stay, self.inner.clock.now()) };
         // Messages that are held at once in one session would only make each other fail.
-        let _gate = self.inner.held_gates.pass(session).await;
+        let gate = self.inner.held_gates.pass(session).await;
         for _ in self.turns() {
             let (mut list, write) = self.held_list(session).await?;
             if let Some(entry) = before(&list, &held) {
@@ -309,6 +309,7 @@ impl Chat {
             list.entries.sort_by_key(|entry| entry.id);
             let writes = vec![key.put(held.clone()).absent(), write(list)];
             if self.try_commit(Change::of_records(writes)).await?.is_some() {
+                drop(gate);
                 return self.keep_while_sendable(key, principal, saying, stay).await;
             }
         }
@@ -357,6 +358,8 @@ impl Chat {
         writes: Vec<Write>,
         is_gone: impl Fn(&HeldEntry) -> bool,
     ) -> Result<bool> {
+        // All changes of the list in one session would only make each other fail.
+        let _gate = self.inner.held_gates.pass(session).await;
         for _ in self.turns() {
             let (mut list, write) = self.held_list(session).await?;
             let before = list.entries.len();

@@ -218,7 +218,8 @@ impl Chat {
         is_last: bool,
     ) -> Result<(u64, Option<Version>)> {
         let place = Purges { session, user: user.clone() };
-        for _ in self.turns() {
+        for (turn, _) in (0..).zip(self.turns()) {
+            let _gate = self.turn_at_gate(session, turn).await;
             let Some(found) = self.claimed(key, claim, &place).await? else { return Ok((0, None)) };
             let before = &*found.value;
             // After the records: the facts are not older than the wish.

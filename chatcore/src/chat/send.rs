@@ -403,6 +403,10 @@ impl Chat {
                 gate = Some(self.inner.gates.pass(id).await);
                 known = self.sendable(id, principal, &saying, Freshness::Fresh).await?;
             }
+            if gate.is_none() && saying.reply_to.is_some() {
+                // It changes the record of its thread, as a deletion does.
+                gate = self.turn_at_gate(id, turn).await;
+            }
             let now = self.inner.clock.now();
             let place = match saying.reply_to {
                 None => None,

@@ -288,7 +288,7 @@ async fn a_session_holds_together_although_others_come_meanwhile() {
         assert_eq!(details.summary.session.participant_count as usize, count);
     }
     // Somebody comes each time that it is looked at.
-    for n in 3..=chat.limits().commit_attempts + 3 {
+    for n in 3..=2 * chat.limits().commit_attempts {
         let beside = beside.clone();
         meddle(&store, async move {
             beside.join(&user(&format!("user {n}")), ids[0]).await.unwrap();

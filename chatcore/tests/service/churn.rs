@@ -10,10 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use chatcore::{
-    Chat, ChatStore, Limits, MemoryStore, Principal, RateLimits, Result, StoreError,
+    Chat, ChatStore, Error, Limits, MemoryStore, Principal, RateLimits, Result, StoreError,
     chat::{
-        CreateInvite, EditMessage, FileReport, ListMentions, ReadUpto, SanctionUser, SendMessage, SessionOrder,
-        SetPreferences, Start, StartMessage, UpdateSession,
+        ChatBuilder, CreateInvite, EditMessage, FileReport, ListMentions, MessageDraft, MessagePolicy, ReadUpto,
+        SanctionUser, SendMessage, SessionOrder, SetPreferences, Start, StartMessage, UpdateSession, Verdict,
     },
     model::{
         Content, Emoji, EmojiName, Event, MessageId, MessageWindow, Page, ParticipantRole, ReportReason, SessionId,
@@ -117,8 +117,12 @@ fn like() -> Emoji {
 
 impl World {
     async fn new(store: Disturbed) -> Self {
+        Self::of(Chat::builder(store)).await
+    }
+
+    async fn of(chat: ChatBuilder) -> Self {
         let limits = Limits { message_edits: 10_000, ..Limits::default() };
-        let chat = Chat::builder(store).rates(RateLimits::off()).limits(limits).build();
+        let chat = chat.rates(RateLimits::off()).limits(limits).build();
         let (ann, bob, zoe) = (user("ann"), user("bob"), user("zoe"));
         let id = super::room(&chat, &ann, &[&bob, &zoe]).await;
         chat.change_role(&ann, id, &zoe.user_id, ParticipantRole::Admin).await.unwrap();
@@ -177,7 +181,11 @@ calls! {
         let report = FileReport { reason: ReportReason::Spam, text: None };
         w.chat.report_message(&w.ann, w.answer, report).await
     };
-    "delete_messages_of": |w| async { w.chat.delete_messages_of(&w.ann, w.id, &w.bob.user_id).await };
+    "delete_messages_of": |w| async {
+        let deletion = w.chat.delete_messages_of(&w.ann, w.id, &w.bob.user_id).await?;
+        assert!(deletion.is_done, "it is left for later");
+        Ok::<_, Error>(deletion)
+    };
     "send": |w| w.chat.send(&w.ann, w.id, SendMessage::text("hi"));
     "send a reply": |w| w.chat.send(&w.ann, w.id, SendMessage::text("hi").in_reply_to(w.root));
     "start_streamed_message": |w| async {
@@ -251,6 +259,10 @@ churns! {
             _ => w.chat.remove_reaction(&w.bob, w.root, &like()).await,
         }
     };
+    "deletions": |w, n| async {
+        let sent = w.chat.send(&w.bob, w.id, SendMessage::text(n.to_string())).await?;
+        w.chat.delete_message(&w.bob, sent.id, None).await.map(drop)
+    };
     "pins": |w, n| async {
         match n % 2 {
             0 => w.chat.pin_message(&w.zoe, w.answer).await.map(drop),
@@ -278,6 +290,70 @@ churns! {
     };
 }
 
+impl Disturbed {
+    /// Lets others change the world before each step of disturbed calls. Gives the first error of the others.
+    fn by_others(
+        &self,
+        world: &World,
+        change: fn(World, u64) -> BoxFuture<'static, Result<()>>,
+    ) -> Arc<Mutex<Option<Error>>> {
+        let failed = Arc::new(Mutex::new(None));
+        let (world, noted) = (world.clone(), Arc::clone(&failed));
+        let others: Disturbance = Box::new(move |n| {
+            let (change, noted) = (change(world.clone(), n), Arc::clone(&noted));
+            Box::pin(async move {
+                // The call deletes the message that the others edit.
+                if let Err(error) = change.await
+                    && error != Error::MessageDeleted
+                {
+                    noted.lock().unwrap().get_or_insert(error);
+                }
+            })
+        });
+        *self.others.lock().unwrap() = Some(others);
+        failed
+    }
+}
+
+/// A policy for messages that changes the session of the message.
+#[derive(Clone, Default)]
+struct Changing {
+    world: Arc<Mutex<Option<World>>>,
+    reviews: Arc<AtomicU64>,
+    waited: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl MessagePolicy for Changing {
+    async fn review(&self, _: &MessageDraft) -> Verdict {
+        let Some(World { chat, zoe, id, .. }) = self.world.lock().unwrap().clone() else { return Verdict::Allow };
+        let title = format!("Review {}", self.reviews.fetch_add(1, Ordering::SeqCst));
+        let update = UpdateSession { title: Some(title), ..UpdateSession::default() };
+        let change = tokio::spawn(async move { chat.update_session(&zoe, id, update).await.map(drop) });
+        if tokio::time::timeout(LONG, change).await.is_err() {
+            self.waited.fetch_add(1, Ordering::SeqCst);
+        }
+        Verdict::Allow
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_review_holds_up_no_other_change_of_the_session() {
+    for name in ["send", "send a reply", "edit_message", "start_streamed_message"] {
+        let (store, policy) = (Disturbed::default(), Changing::default());
+        let world = World::of(Chat::builder(store.clone()).message_policy(policy.clone())).await;
+        *policy.world.lock().unwrap() = Some(world.clone());
+        let (_, change) = CHURNS.iter().find(|(name, _)| *name == "participants").unwrap();
+        let failed = store.by_others(&world, *change);
+        let (_, call) = CALLS.iter().find(|(called, _)| *called == name).unwrap();
+        DISTURBED.scope((), call(&world)).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        *store.others.lock().unwrap() = None;
+        assert_eq!(*failed.lock().unwrap(), None, "{name}");
+        assert_eq!(policy.reviews.load(Ordering::SeqCst), 1, "{name}: the same text is reviewed once");
+        assert_eq!(policy.waited.load(Ordering::SeqCst), 0, "{name}: a change waited for the review");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_succeeds_although_others_change_the_session_before_each_step_of_the_call() {
     let mut failed = Vec::new();
@@ -285,22 +361,10 @@ async fn a_call_succeeds_although_others_change_the_session_before_each_step_of_
         for (name, call) in CALLS {
             let store = Disturbed::default();
             let world = World::new(store.clone()).await;
-            let disturber = World { chat: world.chat.clone(), ..world.clone() };
-            let result = Arc::new(Mutex::new(None));
-            let noted = Arc::clone(&result);
-            let others: Disturbance = Box::new(move |n| {
-                let (change, world, noted) = (change(disturber.clone(), n), disturber.clone(), Arc::clone(&noted));
-                Box::pin(async move {
-                    if let Err(error) = change.await {
-                        noted.lock().unwrap().get_or_insert(error);
-                    }
-                    drop(world);
-                })
-            });
-            *store.others.lock().unwrap() = Some(others);
+            let failing = store.by_others(&world, *change);
             let called = DISTURBED.scope((), call(&world)).await;
             *store.others.lock().unwrap() = None;
-            let disturbed = result.lock().unwrap().take();
+            let disturbed = failing.lock().unwrap().take();
             if let Err(error) = called {
                 failed.push(format!("{churn} / {name}: {error:?} after {}", store.count.load(Ordering::SeqCst)));
             } else if let Some(error) = disturbed {

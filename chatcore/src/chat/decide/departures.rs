@@ -324,7 +324,14 @@ async fn do_due(chat: &Chat, pause: Duration) -> Result<u64> {
         if let Ok(done) = timeout(pause, &mut due).await {
             return done;
         }
-        chat.record_streams().await;
+        let mut recording = pin!(chat.record_streams());
+        // Both are polled, since one can hold the gate that the other waits for.
+        let done = tokio::select! {
+            done = &mut due => done,
+            () = &mut recording => continue,
+        };
+        recording.await;
+        return done;
     }
 }
 

@@ -6,21 +6,23 @@ use super::govern::{Known, Pass};
 use crate::chat::{Chat, read::directory::relists};
 use crate::{
     error::{Error, Result},
-    model::{MessageId, SessionId},
+    model::{MessageBody, MessageId, SessionId},
     store::{Change, Committed, Freshness, StoreError},
 };
 
-/// Number of lost races after which a change waits for its turn at the gate of the session. No change of this process that governs the session
-/// overtakes it then. Before that it does not wait: of many messages that a change makes stale, all are committed together.
+/// Number of lost races after which a change holds the gate of the session. No change of this process that governs the session
+/// overtakes it then. Before that it does not hold the gate: of many messages that a change makes stale, all are committed together.
 pub(in crate::chat) const OVERTAKEN: u32 = 4;
 
-/// The turns of a change of one message. They hold the gate of the message: two changes of one message would only make each other fail.
+/// The turns of a change of one message. Each turn holds the gate of the message: two changes of one message would only make each other fail.
 pub(in crate::chat) struct MessageTurns<'a> {
     chat: &'a Chat,
     id: MessageId,
     turn: u32,
     message: Option<Pass<MessageId>>,
     session: Option<Pass<SessionId>>,
+    /// The message that was reviewed last, and the message after that review.
+    reviewed: Option<(MessageBody, MessageBody)>,
 }
 
 impl MessageTurns<'_> {
@@ -30,10 +32,10 @@ impl MessageTurns<'_> {
         if turn >= self.chat.inner.limits.commit_attempts {
             return None;
         }
-        if turn >= OVERTAKEN && self.session.is_none() {
+        if self.session.is_none() {
             // A reply passes the gate of the session before the gate of a message. The other order would be a deadlock.
             self.message = None;
-            self.session = Some(self.chat.inner.gates.pass(id.session_id).await);
+            self.session = self.chat.turn_at_gate(id.session_id, turn).await;
         }
         if self.message.is_none() {
             self.message = Some(self.chat.inner.message_gates.pass(id).await);
@@ -41,12 +43,35 @@ impl MessageTurns<'_> {
         self.turn = turn + 1;
         Some(if turn == 0 { Freshness::Cached } else { Freshness::Fresh })
     }
+
+    /// The message after the review of an earlier turn. Without one the host's message policy has to be asked, and the turn leaves the gate of
+    /// the session: a review delays no other message.
+    pub(in crate::chat) fn reviewed(&mut self, asked: &MessageBody) -> Option<MessageBody> {
+        let reviewed = self.reviewed.as_ref().filter(|(before, _)| before == asked).map(|(_, after)| after.clone());
+        if reviewed.is_none() {
+            self.session = None;
+        }
+        reviewed
+    }
+
+    /// Keeps the result of a review for the next turns.
+    pub(in crate::chat) fn keep_review(&mut self, asked: MessageBody, after: MessageBody) {
+        self.reviewed = Some((asked, after));
+    }
 }
 
 impl Chat {
     /// The turns of a change of a message.
-    pub(in crate::chat) const fn turns_of(&self, id: MessageId) -> MessageTurns<'_> {
-        MessageTurns { chat: self, id, turn: 0, message: None, session: None }
+    pub(in crate::chat) fn turns_of(&self, id: MessageId) -> MessageTurns<'_> {
+        MessageTurns { chat: self, id, turn: 0, message: None, session: None, reviewed: None }
+    }
+
+    /// The turn of a change of messages at the gate of the session. It lets go first those changes that hold the gate or wait at it, since it can
+    /// make them fail: replies, pins and reactions expect that no message was deleted meanwhile. It holds the gate only after some lost races:
+    /// many changes of messages at once are committed together.
+    pub(in crate::chat) async fn turn_at_gate(&self, session: SessionId, turn: u32) -> Option<Pass<SessionId>> {
+        let gate = self.inner.gates.pass(session).await;
+        (turn >= OVERTAKEN).then_some(gate)
     }
 
     /// The turns of a change, each with the freshness of the facts that it is decided on: cached facts first, then fresh ones.

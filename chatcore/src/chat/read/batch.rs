@@ -1,7 +1,7 @@
 //! Use cases that read of many sessions at once, so that a list with its contents costs the store no more calls than one
 //! session. Those that read of one session are the same with one entry.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{mem, sync::Arc};
 
 use super::{
     lists::{Seated, Slice},
@@ -275,42 +275,56 @@ impl Chat {
         let slice = Slice::first(u64::from(self.inner.limits.page_default));
         let viewed = self.viewable(principal, ids.iter().copied()).await?;
         let mut rolls: Vec<_> = viewed.into_iter().map(|viewed| viewed.map(Roll::Open)).collect();
-        let mut gates = Vec::new();
         for turn in 0..self.inner.limits.commit_attempts {
-            let open: Vec<SessionId> = rolls.iter().flatten().filter_map(Roll::open).collect();
-            if open.is_empty() {
+            if !rolls.iter().flatten().any(|roll| roll.open().is_some()) {
                 break;
             }
-            if turn == OVERTAKEN {
-                // In the same order by all who wait for several gates.
-                for id in open.iter().copied().collect::<BTreeSet<_>>() {
-                    gates.push(self.inner.gates.pass(id).await);
-                }
+            if turn < OVERTAKEN {
+                rolls = self.call_rolls(&principal.user_id, rolls, slice).await?;
+                continue;
             }
-            let queries: Vec<_> = open.iter().map(|id| Seated { session_id: *id, slice }).collect();
-            let lists = self.seats_of(&queries).await?;
-            let again = self.still_viewable(&principal.user_id, open.into_iter()).await?;
-            let mut read = lists.into_iter().zip(again);
-            let mut call = |roll| match roll {
-                Roll::Called(..) => Ok(roll),
-                Roll::Open(viewed) => {
-                    let (records, again) = read.next().ok_or(Error::Internal)?;
-                    let again = again?;
-                    // Nothing has governed the session meanwhile: nobody came or went.
-                    Ok(if again.governance == viewed.governance {
-                        Roll::Called(viewed, records)
-                    } else {
-                        Roll::Open(again)
-                    })
+            // One after the other, so that no session waits for the gate of another one.
+            for roll in &mut rolls {
+                let Some(id) = roll.as_ref().ok().and_then(Roll::open) else { continue };
+                let _gate = self.inner.gates.pass(id).await;
+                let mut called =
+                    self.call_rolls(&principal.user_id, vec![mem::replace(roll, Err(Error::Internal))], slice).await?;
+                if called.iter().flatten().any(|roll| roll.open().is_some()) {
+                    called = self.call_rolls(&principal.user_id, called, slice).await?;
                 }
-            };
-            rolls = rolls.into_iter().map(|roll| roll.and_then(&mut call)).collect();
+                *roll = only(called);
+            }
         }
         let called = |roll| match roll {
             Roll::Open(_) => Err(Error::Unavailable),
             Roll::Called(viewed, records) => Ok((viewed, records)),
         };
         Ok(rolls.into_iter().map(|roll| roll.and_then(called)).collect())
+    }
+
+    /// Reads the first participants of the sessions that are open. A session stays open where an event has governed the session since it was viewed.
+    async fn call_rolls(
+        &self,
+        user: &UserId,
+        rolls: Vec<Result<Roll>>,
+        slice: Slice<ParticipantId>,
+    ) -> Result<Vec<Result<Roll>>> {
+        let open: Vec<SessionId> = rolls.iter().flatten().filter_map(Roll::open).collect();
+        let queries: Vec<_> = open.iter().map(|id| Seated { session_id: *id, slice }).collect();
+        let lists = self.seats_of(&queries).await?;
+        let again = self.still_viewable(user, open.into_iter()).await?;
+        let mut read = lists.into_iter().zip(again);
+        let mut call = |roll| match roll {
+            Roll::Called(..) => Ok(roll),
+            Roll::Open(viewed) => {
+                let (records, again) = read.next().ok_or(Error::Internal)?;
+                let again = again?;
+                // Nobody came or went meanwhile.
+                let same = again.governance == viewed.governance;
+                Ok(if same { Roll::Called(viewed, records) } else { Roll::Open(again) })
+            }
+        };
+        Ok(rolls.into_iter().map(|roll| roll.and_then(&mut call)).collect())
     }
 
     pub(in crate::chat) async fn each_messages(

@@ -17,7 +17,7 @@ use crate::{
             govern::{Known, keys},
             review::Verdict,
             target::Target,
-            turns::{OVERTAKEN, behind},
+            turns::{MessageTurns, behind},
             validate::Faults,
         },
         followers::added,
@@ -158,7 +158,7 @@ impl Chat {
                 is_lost = true;
                 continue;
             }
-            let ending = match self.ending(principal, &target, live.as_ref(), end).await {
+            let ending = match self.ending(principal, &target, (live.as_ref(), end), &mut turns).await {
                 // A denial is never given from cached facts, and neither is what a message lacks that may have ended.
                 Err(Error::Denied(_) | Error::OffsetConflict { .. }) if freshness == Freshness::Cached => continue,
                 ending => ending?,
@@ -177,8 +177,8 @@ impl Chat {
         &self,
         principal: &Principal,
         target: &Target,
-        live: Option<&Live>,
-        end: End<'_>,
+        (live, end): (Option<&Live>, End<'_>),
+        turns: &mut MessageTurns<'_>,
     ) -> Result<Ending> {
         let text = live.map(|live| live.record.text.clone()).unwrap_or_default();
         let current = live.map_or(0, |live| live.length);
@@ -192,7 +192,7 @@ impl Chat {
             End::Finish { length: _ } | End::Fail(_) => {}
         }
         let body = MessageBody { content, stream: Some(end.state()), ..target.body.clone() };
-        let body = self.reviewed_end(principal, &target.known, body).await?;
+        let body = self.reviewed_end(principal, &target.known, body, turns).await?;
         let addressed = if body.stream == Some(StreamState::Complete) {
             let changed = Some(target.event.seq);
             self.addressed(principal, &target.known, &body.content, &Beside::default(), changed).await?
@@ -207,11 +207,27 @@ impl Chat {
 
     /// The message at its end, after the review by the host's message policy. Readers have seen the parts by then. So a text that does not pass
     /// is taken away, and the message ends as failed.
-    async fn reviewed_end(&self, principal: &Principal, known: &Known, body: MessageBody) -> Result<MessageBody> {
+    async fn reviewed_end(
+        &self,
+        principal: &Principal,
+        known: &Known,
+        body: MessageBody,
+        turns: &mut MessageTurns<'_>,
+    ) -> Result<MessageBody> {
         if !self.has_message_policy() {
             return Ok(body);
         }
+        if let Some(reviewed) = turns.reviewed(&body) {
+            return Ok(reviewed);
+        }
+        let asked = body.clone();
         let body = self.with_reviewed_detail(principal, known, body).await?;
+        let body = self.with_reviewed_text(principal, known, body).await?;
+        turns.keep_review(asked, body.clone());
+        Ok(body)
+    }
+
+    async fn with_reviewed_text(&self, principal: &Principal, known: &Known, body: MessageBody) -> Result<MessageBody> {
         if matches!(&body.content, Content::Text(text) if text.is_empty()) {
             return Ok(body);
         }
@@ -320,19 +336,16 @@ impl Chat {
     }
 
     async fn end_where_over(&self, key: &Dues, claim: Version, session: SessionId) -> Result<bool> {
-        let mut gate = None;
-        for (turn, _) in (0..).zip(self.turns()) {
-            if turn >= OVERTAKEN && gate.is_none() {
-                gate = Some(self.inner.gates.pass(session).await);
-            }
-            let texts = self.inner.store.list::<StreamedTexts>(StreamedTexts::under(vec![session.part()])).await?;
-            let Some((text, _)) = texts.into_iter().find(|(_, found)| found.value.id == key.id) else {
-                return self.clean(key, claim, session).await.map(|()| false);
-            };
-            let id = MessageId { session_id: session, seq: text.message };
-            let _gate = self.inner.message_gates.pass(id).await;
+        let texts = self.inner.store.list::<StreamedTexts>(StreamedTexts::under(vec![session.part()])).await?;
+        let Some((text, _)) = texts.into_iter().find(|(_, found)| found.value.id == key.id) else {
+            return self.clean(key, claim, session).await.map(|()| false);
+        };
+        let id = MessageId { session_id: session, seq: text.message };
+        let mut turns = self.turns_of(id);
+        while turns.next().await.is_some() {
             let now = self.inner.clock.now();
-            let Some(live) = self.live(id, now).await? else { continue };
+            let live = self.live(id, now).await?.filter(|live| live.record.id == key.id);
+            let Some(live) = live else { return self.clean(key, claim, session).await.map(|()| false) };
             let ends_at = live.record.ends_at;
             if ends_at > now {
                 let next = Dues { at: microseconds(ends_at), id: key.id };
@@ -353,7 +366,7 @@ impl Chat {
             let stream = Some(StreamState::Failed { reason, detail: None });
             let body = MessageBody { content, stream, ..target.body.clone() };
             let author = Principal::new(target.event.actor.clone());
-            let body = match self.reviewed_end(&author, &target.known, body.clone()).await {
+            let body = match self.reviewed_end(&author, &target.known, body.clone(), &mut turns).await {
                 Ok(body) => body,
                 // The author is gone and cannot try again. So the server does, for a time.
                 Err(error @ Error::Unavailable) if now < ends_at + REVIEW_PATIENCE => return Err(error),

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
-use crate::hooked::Hooked;
+use crate::{hooked::Hooked, kit::in_time};
 
 /// Two processes on one store, neither of which does what is due by itself.
 async fn processes() -> (MemoryStore, [Chat; 2], TestClock) {
@@ -212,4 +212,27 @@ async fn pages_without_such_messages_read_no_more() {
     chat.edit_message(&alice, sent, EditMessage::text("y")).await.unwrap();
     chat.finish_message(&alice, message, 1).await.unwrap();
     assert_eq!(cost(id).await, cost(plain).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_takes_long_stops_neither_the_due_work_nor_the_parts() {
+    let store = Hooked::default();
+    let chat = Chat::builder(store.clone()).rates(RateLimits::off()).build();
+    let alice = user("alice");
+    let id = session(&chat, &alice, SessionType::Public).await;
+    let message = start(&chat, &alice, id).await.id;
+    *store.commits_of.lock().unwrap() = Some(StreamedTexts::TABLE.name);
+    store.before_commit.once(tokio::time::sleep(chat.limits().due_interval * 5));
+    add_part(&chat, &alice, message, 0, "one").await.unwrap();
+    while !store.before_commit.is_done() {
+        tokio::time::sleep(chat.limits().due_interval / 10).await;
+    }
+    // The due work looks a second time for parts to record while its first record is not done.
+    tokio::time::sleep(chat.limits().due_interval * 2).await;
+    let added = in_time(add_part(&chat, &alice, message, 3, "two")).await;
+    assert_eq!(added, Ok(6));
+    assert_eq!(
+        in_time(chat.finish_message(&alice, message, 6)).await.unwrap().body.stream,
+        Some(StreamState::Complete)
+    );
 }
