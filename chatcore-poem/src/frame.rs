@@ -8,11 +8,11 @@ use chatcore::{
 };
 use chatcore_http::tungstenite::Utf8Bytes;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A frame that answers a client, or tells the end of a subscription.
 #[derive(Debug, Serialize)]
-pub(crate) struct Outgoing {
+pub(crate) struct Outgoing<D> {
     event: &'static str,
     /// The id of the client's frame that this answers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,44 +23,44 @@ pub(crate) struct Outgoing {
     /// The same position with its epoch: what a client gives as `after` to continue.
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<Cursor>,
-    data: Value,
+    data: D,
 }
 
-impl Outgoing {
-    pub(crate) fn ack(id: Option<Value>, cursor: Option<Cursor>, data: impl Serialize) -> Self {
-        Self { event: "ack", id, seq: cursor.map(|cursor| cursor.seq), cursor, data: value(data) }
-    }
+/// The data of an error that ends a subscription.
+#[derive(Debug, Serialize)]
+pub(crate) struct EndData<'a> {
+    #[serde(flatten)]
+    error: ErrorData<'a>,
+    session_id: SessionId,
+}
 
-    pub(crate) fn error(id: Option<Value>, error: &Error) -> Self {
-        Self { event: "error", id, seq: None, cursor: None, data: value(ErrorData::from(error)) }
-    }
-
-    /// A subscription ended for another reason than that the right to read did.
-    pub(crate) fn ended(session_id: SessionId, error: &Error) -> Self {
-        let mut frame = Self::error(None, error);
-        if let Value::Object(data) = &mut frame.data {
-            data.insert("session_id".to_owned(), json!(session_id));
-        }
-        frame
+impl<D> Outgoing<D> {
+    pub(crate) fn ack(id: Option<Value>, cursor: Option<Cursor>, data: D) -> Self {
+        Self { event: "ack", id, seq: cursor.map(|cursor| cursor.seq), cursor, data }
     }
 
     pub(crate) const fn name(&self) -> &'static str {
         self.event
     }
+}
 
-    pub(crate) fn encode(&self) -> String {
-        encode(self)
+impl<'a> Outgoing<ErrorData<'a>> {
+    pub(crate) fn error(id: Option<Value>, error: &'a Error) -> Self {
+        Self { event: "error", id, seq: None, cursor: None, data: ErrorData::from(error) }
     }
 }
 
-/// Data have texts for keys and no numbers that JSON lacks: there is nothing in them that could fail.
-fn value(data: impl Serialize) -> Value {
-    serde_json::to_value(data).unwrap_or_default()
+impl<'a> Outgoing<EndData<'a>> {
+    /// A subscription ended for another reason than that the right to read did.
+    pub(crate) fn ended(session_id: SessionId, error: &'a Error) -> Self {
+        let data = EndData { error: ErrorData::from(error), session_id };
+        Self { event: "error", id: None, seq: None, cursor: None, data }
+    }
 }
 
 /// A frame as text.
 pub(crate) fn encode(frame: &impl Serialize) -> String {
-    // The same holds for frames.
+    // Frames have texts for keys and no numbers that JSON lacks: there is nothing in them that could fail.
     serde_json::to_string(frame).unwrap_or_default()
 }
 

@@ -20,6 +20,7 @@ use futures_util::{
     FutureExt, StreamExt,
     future::{BoxFuture, OptionFuture},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::{task::coop::consume_budget, time::timeout};
 use tokio_stream::StreamMap;
@@ -111,8 +112,8 @@ fn count<T>(state: &State, event: Option<&'static str>, done: &Result<T>) {
     state.frames.count(event, done.as_ref().map_or_else(|error| error.code().status(), |_| 200));
 }
 
-fn frame(frame: &Outgoing) -> TextFrame {
-    TextFrame::new(&frame.encode())
+fn frame<D: Serialize>(frame: &Outgoing<D>) -> TextFrame {
+    TextFrame::new(&encode(frame))
 }
 
 /// Waits for the first message, which says who it is.
@@ -227,7 +228,7 @@ fn end<T>(span: &RequestSpan, outcome: &Result<T>) {
 
 /// What a command has done.
 enum Done {
-    Answered(Outgoing),
+    Answered(TextFrame),
     Subscribed(SessionId, Box<Subscription>),
     Left(SessionId),
 }
@@ -329,7 +330,7 @@ impl<'a> Talk<'a> {
                 self.answer(&Outgoing::error(id, &error));
                 return Err(close_for(&error));
             }
-            Ok(Done::Answered(frame)) => self.answer(&frame),
+            Ok(Done::Answered(frame)) => self.outbox.send([frame]),
             Ok(Done::Subscribed(session_id, subscription)) => self.follow(id, session_id, *subscription),
             Ok(Done::Left(session_id)) => {
                 self.sessions.remove(&session_id);
@@ -341,7 +342,7 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
-    fn answer(&self, answer: &Outgoing) {
+    fn answer<D: Serialize>(&self, answer: &Outgoing<D>) {
         self.outbox.send([frame(answer)]);
     }
 
@@ -406,7 +407,7 @@ async fn perform(state: &State, principal: &Principal, id: Option<Value>, comman
         Command::Leave { session_id } => Ok(Done::Left(session_id)),
         Command::Perform(command) => {
             let answer = command.perform(&state.chat, principal).await?;
-            Ok(Done::Answered(Outgoing::ack(id, answer.cursor(), answer)))
+            Ok(Done::Answered(frame(&Outgoing::ack(id, answer.cursor(), answer))))
         }
     }
 }

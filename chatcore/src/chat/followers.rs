@@ -24,12 +24,11 @@ impl Chat {
     /// whom the message that began the thread names.
     pub(super) async fn with_named(
         &self,
-        place: Option<Place>,
+        mut place: Place,
         session: SessionId,
         author: &UserId,
         addressed: &Addressed,
-    ) -> Result<Option<Place>> {
-        let Some(mut place) = place else { return Ok(None) };
+    ) -> Result<Place> {
         let mut named: BTreeSet<UserId> = addressed.named().cloned().collect();
         if let Some(began) = &place.began {
             let users: Vec<UserId> = began.mentions.iter().filter_map(|mention| mention.user.clone()).collect();
@@ -40,7 +39,7 @@ impl Chat {
         let writes = self.following(root, place.by.as_ref(), named, place.begins).await?;
         place.followers.extend(added(&writes).into_iter().map(|(user, _)| user));
         place.writes.extend(writes);
-        Ok(Some(place))
+        Ok(place)
     }
 
     /// The writes that make users follow a thread whom an edit of one of its messages names for the first time.

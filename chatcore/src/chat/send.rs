@@ -350,7 +350,7 @@ impl Chat {
         let stay = match saying.right {
             Right::Host => return self.active(id, &principal.user_id, freshness).await,
             Right::Webhook(webhook) => {
-                return self.postable((id, webhook), principal, &saying.body, freshness).await;
+                return Box::pin(self.postable((id, webhook), principal, &saying.body, freshness)).await;
             }
             Right::Participant => None,
             Right::Stay(stay) => Some(stay),
@@ -394,7 +394,7 @@ impl Chat {
             // Before the gate, since no other message waits for a review.
             if self.has_message_policy()
                 && !saying.is_reviewed
-                && let Some(sent) = self.reviewed(principal, &known, &mut saying).await?
+                && let Some(sent) = Box::pin(self.reviewed(principal, &known, &mut saying)).await?
             {
                 return Ok(sent);
             }
@@ -410,15 +410,17 @@ impl Chat {
             let now = self.inner.clock.now();
             let place = match saying.reply_to {
                 None => None,
-                Some(to) => match self.place(to, (user, &saying.body), (known.sight()?, freshness), now).await? {
-                    Placed::At(place) => Some(*place),
-                    Placed::Unknown => {
-                        freshness = Freshness::Fresh;
-                        continue;
+                Some(to) => {
+                    match Box::pin(self.place(to, (user, &saying.body), (known.sight()?, freshness), now)).await? {
+                        Placed::At(place) => Some(*place),
+                        Placed::Unknown => {
+                            freshness = Freshness::Fresh;
+                            continue;
+                        }
+                        // A retry gets its first result, whatever became of the message that it answers.
+                        Placed::Refused(error) => return Box::pin(self.sent_or(principal, id, &saying, error)).await,
                     }
-                    // A retry gets its first result, whatever became of the message that it answers.
-                    Placed::Refused(error) => return self.sent_or(principal, id, &saying, error).await,
-                },
+                }
             };
             let addressed = match saying.right {
                 Right::Webhook(_) | Right::Host => Addressed::default(),
@@ -435,7 +437,10 @@ impl Chat {
                     }
                 }
             };
-            let place = self.with_named(place, id, user, &addressed).await?;
+            let place = match place {
+                Some(place) => Some(Box::pin(self.with_named(place, id, user, &addressed)).await?),
+                None => None,
+            };
             let entries = addressed.entries(user, now.max(known.head.at), id);
             let links = links(&saying.body.content);
             let reply = place.as_ref().map(|place| place.reply);
@@ -450,16 +455,16 @@ impl Chat {
             let pace = match pace {
                 // A retry of a message that was sent is no second one.
                 Err(limited @ Error::RateLimited { .. }) => {
-                    return self.sent_or(principal, id, &saying, limited).await;
+                    return Box::pin(self.sent_or(principal, id, &saying, limited)).await;
                 }
                 pace => pace?,
             };
             let opening = if saying.body.is_streaming() {
                 // Two beginnings at once would only make each other fail. After the gate of a thread, as at the end of a message.
                 let gate = self.inner.stream_gates.pass(id).await;
-                match self.opening(id, user, now, gate).await {
+                match Box::pin(self.opening(id, user, now, gate)).await {
                     Err(limit @ Error::LimitExceeded { .. }) => {
-                        return self.sent_or(principal, id, &saying, limit).await;
+                        return Box::pin(self.sent_or(principal, id, &saying, limit)).await;
                     }
                     opening => Some(opening?),
                 }
@@ -504,7 +509,7 @@ impl Chat {
                     if key.table == ClientIds::TABLE =>
                 {
                     let used = typed::<ClientIdUse>(record)?.ok_or(Error::Internal)?;
-                    return self.sent_before(principal, id, &saying, &used).await;
+                    return Box::pin(self.sent_before(principal, id, &saying, &used)).await;
                 }
                 // The thread was changed, or a message was deleted.
                 Err(StoreError::Conflict { found: _ }) if place.is_some() => freshness = Freshness::Fresh,

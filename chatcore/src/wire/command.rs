@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -197,9 +198,11 @@ macro_rules! commands {
             /// # Errors
             /// Those of the use case.
             pub async fn perform(self, $chat: &Chat, $principal: &Principal) -> Result<Answer> {
-                match self {
-                    $(Self::$command { $($id,)* $input } => $call,)*
-                }
+                // Boxed, so that the future of each command is as small as that of the command that it carries out: frontends move futures.
+                let answer: BoxFuture<'_, Result<Answer>> = match self {
+                    $(Self::$command { $($id,)* $input } => Box::pin(async move { $call }),)*
+                };
+                answer.await
             }
         }
     };
