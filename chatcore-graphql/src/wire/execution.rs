@@ -1,21 +1,19 @@
 //! Operations as streams of what there is to tell, the same for sockets and event streams.
 
 use std::{
-    panic::{AssertUnwindSafe, resume_unwind},
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use async_graphql::{Executor, Response, ServerError, Value, parser::types::OperationType};
-use chatcore::{Code, Error, chat::PaidRequest};
+use chatcore::{Code, Error};
 use futures_util::{
-    FutureExt, Stream, StreamExt, future,
+    FutureExt, Stream, StreamExt,
     stream::{BoxStream, CatchUnwind},
 };
 use tokio::sync::Semaphore;
-use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument as _;
 
 use super::{request::Operation, response::is_request_error};
 use crate::error::{give_codes, is_of_caller, request_error};
@@ -60,11 +58,8 @@ pub(crate) struct Execution {
 impl Execution {
     /// Begins it; nothing happens before it is polled.
     pub(crate) fn start<E: Executor>(executor: &E, operation: Operation) -> Self {
-        let responses = executor.execute_stream(operation.request, None);
-        if operation.kind == Some(OperationType::Subscription) {
-            return Self::of(responses, true);
-        }
-        Self::of(apart(responses).boxed(), false)
+        let subscription = operation.kind == Some(OperationType::Subscription);
+        Self::of(executor.execute_stream(operation.request, None), subscription)
     }
 
     /// As [`start`](Self::start), when there is a place for it, which it keeps to its end. A subscription needs none.
@@ -75,7 +70,7 @@ impl Execution {
         let responses = executor.execute_stream(operation.request, None);
         let in_turn = async move {
             let place = places.acquire_owned().await;
-            apart(responses).inspect(move |_| {
+            responses.inspect(move |_| {
                 // Held until the stream is dropped.
                 let _ = &place;
             })
@@ -122,23 +117,6 @@ impl Execution {
         }
         false
     }
-}
-
-/// The answer to a query or a mutation, which a task of its own makes from the first poll on. A connection polls nothing while its client does not
-/// read, and other callers may wait for a change that is under way.
-fn apart(mut responses: BoxStream<'static, Response>) -> impl Stream<Item = Response> + Send {
-    let answer = async move {
-        let answer = PaidRequest::current().run(async move { responses.next().await });
-        match AbortOnDropHandle::new(tokio::spawn(answer.in_current_span())).await {
-            Ok(answer) => answer,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                // The runtime ends.
-                Err(_) => None,
-            },
-        }
-    };
-    answer.into_stream().filter_map(future::ready)
 }
 
 /// A resolver panicked.

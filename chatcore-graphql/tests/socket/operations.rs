@@ -228,18 +228,6 @@ async fn queries_wait_for_their_turn_and_subscriptions_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mutation_goes_on_while_the_client_reads_nothing() {
-    let client = Client::admitted(WireOptions::default(), 4).await;
-    client.subscribe("1", "mutation { slowBump }").await;
-    client.subscribe("2", "subscription { flood }").await;
-    // The socket is full, and the client has not been closed yet.
-    sleep(Duration::from_secs(5)).await;
-    client.seen.gate.notify_one();
-    sleep(Duration::from_secs(1)).await;
-    assert_eq!(client.seen.bumps.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test(start_paused = true)]
 async fn many_operations_at_once_are_all_answered() {
     let mut client = Client::admitted(WireOptions::default(), 8).await;
     let out = client.out.clone();
