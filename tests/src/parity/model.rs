@@ -309,6 +309,7 @@ impl Model {
                         ("metadata", Value::Null),
                         ("forwarded_from", Value::Null),
                         ("stream", Value::Null),
+                        ("command", Value::Null),
                         ("revision", json!(revision + 1)),
                         ("edited_at", Value::Null),
                         ("deleted_at", at.clone()),
