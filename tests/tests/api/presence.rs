@@ -93,7 +93,8 @@ impl World {
         Self { server, session, reader, heard }
     }
 
-    /// A connection of `b`, and what is told of it. The reader listens meanwhile: of two changes that wait, only the later one is told.
+    /// Opens a connection of `b`, and returns it with the state of `b` in the next signal. The reader listens meanwhile: of two waiting signals, only the later one is
+    /// delivered.
     async fn connected(&mut self, transport: &str) -> (Connection, PresenceState) {
         let Self { server, session, heard, reader: _ } = self;
         tokio::join!(Connection::open(transport, server, session), told(heard, PresenceStatus::Online, transport))
@@ -130,7 +131,7 @@ async fn who_is_connected_is_online_and_who_is_cut_off_is_offline() {
 /// The connection is still there, and nobody answers at its other end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whose_machine_says_nothing_any_more_is_offline() {
-    // Longer than the pause between two changes that are told: the change to online would be left out otherwise.
+    // Longer than the interval of presence signals. In a shorter time, the signal for online would be replaced by the signal for offline.
     let (ping_interval, pong_time) = (Duration::from_secs(2), Duration::from_secs(2));
     let mut world = World::new(Options { ping_interval, pong_time, ..patient() }).await;
     for transport in ["WebSocket", "GraphQL socket"] {

@@ -1,8 +1,11 @@
 //! Who answers a held message, and what an approval sends.
 
+use std::sync::atomic::Ordering;
+
 use chatcore::model::{Attachment, Metadata, SessionType};
 
 use super::*;
+use crate::hooked::Hooked;
 
 fn refused(answer: Result<chatcore::model::Message, Error>) -> bool {
     matches!(answer, Err(Error::RefusedByHost(refusal)) if refusal.code() == "REFUSED_BY_HOST")
@@ -146,4 +149,28 @@ async fn a_held_message_shows_what_is_beside_its_text() {
     let sent = chat.approve_message(&alice, id, waiting.id).await.unwrap();
     assert_eq!((sent.body.attachments, sent.body.metadata), (vec![file], Some(metadata)));
     assert_eq!(sent.body.mentions.len(), 2);
+}
+
+#[tokio::test]
+async fn many_approvals_at_once_all_succeed() {
+    let store = Hooked::default();
+    let chat =
+        Chat::builder(store.clone()).rates(RateLimits::off()).message_policy(BlockingPolicy::new(obedient)).build();
+    let (alice, users) = (user("alice"), ["a", "b", "c", "d", "e"].map(user));
+    let id = room(&chat, &alice, &users.each_ref()).await;
+    for who in &users {
+        for n in 0..10 {
+            assert_eq!(chat.send(who, id, text(&format!("hold {n}"))).await.unwrap_err(), Error::MessageHeld);
+        }
+    }
+    let waiting = chat.held_messages(&alice, id, Page { limit: Some(100), ..Page::FIRST }).await.unwrap().entries;
+    assert_eq!(waiting.len(), 50);
+    // Each approval lets the others go on before it commits.
+    store.yields.store(true, Ordering::SeqCst);
+    let approvals = waiting.iter().map(|held| chat.approve_message(&alice, id, held.id).boxed());
+    for approved in futures_util::future::join_all(approvals).await {
+        approved.unwrap();
+    }
+    assert_eq!(held(&chat, &alice, id).await, []);
+    assert_eq!(texts(&chat, &alice, id).await.len(), 50);
 }
