@@ -322,7 +322,7 @@ impl<E: Executor> State<E> {
                 unknown.closing();
             }
             if let Some(Close { code, reason }) = end {
-                frames.0.close(code, &reason).await;
+                Box::pin(frames.0.close(code, &reason)).await;
             }
             drop(unknown);
         })

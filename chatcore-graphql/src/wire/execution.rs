@@ -3,7 +3,7 @@
 use std::{
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
 };
 
@@ -13,7 +13,7 @@ use futures_util::{
     FutureExt, Stream, StreamExt,
     stream::{BoxStream, CatchUnwind},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{request::Operation, response::is_request_error};
 use crate::error::{give_codes, is_of_caller, request_error};
@@ -45,6 +45,9 @@ impl Step {
     }
 }
 
+/// The place of a query or mutation among those of its socket; empty until it has one.
+pub(crate) type Place = Arc<OnceLock<OwnedSemaphorePermit>>;
+
 /// An operation under way. Ends it when dropped.
 pub(crate) struct Execution {
     /// `None` at its end.
@@ -62,18 +65,19 @@ impl Execution {
         Self::of(executor.execute_stream(operation.request, None), subscription)
     }
 
-    /// As [`start`](Self::start), when there is a place for it, which it keeps to its end. A subscription needs none.
-    pub(crate) fn start_in_turn<E: Executor>(executor: &E, operation: Operation, places: Arc<Semaphore>) -> Self {
-        if operation.kind == Some(OperationType::Subscription) {
-            return Self::start(executor, operation);
-        }
+    /// Begins a query or mutation as [`start`](Self::start) does, once there is a place for it. The owner of `place` ends its stay.
+    pub(crate) fn start_in_turn<E: Executor>(
+        executor: &E,
+        operation: Operation,
+        places: Arc<Semaphore>,
+        place: Place,
+    ) -> Self {
         let responses = executor.execute_stream(operation.request, None);
         let in_turn = async move {
-            let place = places.acquire_owned().await;
-            responses.inspect(move |_| {
-                // Held until the stream is dropped.
-                let _ = &place;
-            })
+            if let Ok(permit) = places.acquire_owned().await {
+                let _ = place.set(permit);
+            }
+            responses
         };
         Self::of(in_turn.flatten_stream().boxed(), false)
     }

@@ -2,13 +2,13 @@
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use async_graphql::Executor;
+use async_graphql::{Executor, parser::types::OperationType};
 use chatcore::{Error, Result, chat::PaidRequest, trace::RequestSpan};
 use futures_util::{
     Stream, StreamExt as _,
@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     Admitted, WireOptions,
-    execution::{Execution, Step},
+    execution::{Execution, Place, Step},
     request::Parameters,
     socket::{Close, REASON_BYTES, cut},
 };
@@ -57,11 +57,20 @@ impl Stream for Running {
 
 /// The operations of a socket. An id is open until the message that ends it is written, or the client ends it.
 pub(super) struct Operations {
-    pub(super) running: SelectAll<Abortable<Running>>,
-    open: HashMap<Named, AbortHandle>,
+    /// Queries and mutations.
+    answers: SelectAll<Abortable<Running>>,
+    subscriptions: SelectAll<Abortable<Running>>,
+    /// What queries and mutations told and is not written.
+    told: VecDeque<(Named, Step)>,
+    open: HashMap<Named, Open>,
     limit: usize,
     /// Places of queries and mutations: each holds its answer until that is written.
     places: Arc<Semaphore>,
+}
+
+struct Open {
+    handle: AbortHandle,
+    _place: Place,
 }
 
 /// How an operation began.
@@ -77,7 +86,9 @@ impl Operations {
     pub(super) fn new(options: &WireOptions) -> Self {
         let places = options.queries_per_socket.clamp(1, Semaphore::MAX_PERMITS);
         Self {
-            running: SelectAll::new(),
+            answers: SelectAll::new(),
+            subscriptions: SelectAll::new(),
+            told: VecDeque::new(),
             open: HashMap::new(),
             limit: options.operations_per_socket,
             places: Arc::new(Semaphore::new(places)),
@@ -86,7 +97,7 @@ impl Operations {
 
     pub(super) fn has_room(&self) -> bool {
         // Those that were ended stay until they are polled once more.
-        self.running.len() < self.limit.saturating_mul(2).max(1)
+        self.answers.len() + self.subscriptions.len() < self.limit.saturating_mul(2).max(1)
     }
 
     pub(super) fn is_open(&self, id: &str) -> bool {
@@ -100,9 +111,36 @@ impl Operations {
 
     /// The client ends an operation.
     pub(super) fn end(&mut self, id: &str) {
-        if let Some(handle) = self.open.remove(id) {
-            handle.abort();
+        if let Some((named, open)) = self.open.remove_entry(id) {
+            open.handle.abort();
+            self.told.retain(|(told, _)| !Arc::ptr_eq(told, &named));
         }
+    }
+
+    /// Polls for the next message to write. Subscriptions wait until the socket writes again. Queries and mutations do not: while a client
+    /// reads nothing, other callers may wait for a change of this client.
+    pub(super) fn poll_step(&mut self, context: &mut Context<'_>, writes: bool) -> Poll<(Named, Step)> {
+        loop {
+            if writes && let Some(told) = self.told.pop_front() {
+                return Poll::Ready(told);
+            }
+            match self.answers.poll_next_unpin(context) {
+                Poll::Ready(Some(told)) => self.told.push_back(told),
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        if !writes {
+            return Poll::Pending;
+        }
+        match self.subscriptions.poll_next_unpin(context) {
+            Poll::Ready(Some(step)) => Poll::Ready(step),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// What queries and mutations told and is not written, for a socket that ends.
+    pub(super) fn told(&mut self) -> impl Iterator<Item = (Named, Step)> + use<> {
+        std::mem::take(&mut self.told).into_iter()
     }
 
     /// Starts an operation that was counted, or refused as one too many.
@@ -130,14 +168,21 @@ impl Operations {
                 if let Some(span) = &span {
                     data.insert(span.clone());
                 }
-                let execution = match parameters.parse(data) {
-                    Ok(operation) => Execution::start_in_turn(executor, operation, Arc::clone(&self.places)),
-                    Err(errors) => Execution::failed(errors),
+                let place = Place::default();
+                let (execution, group) = match parameters.parse(data) {
+                    Ok(operation) if operation.kind == Some(OperationType::Subscription) => {
+                        (Execution::start(executor, operation), &mut self.subscriptions)
+                    }
+                    Ok(operation) => {
+                        let (places, place) = (Arc::clone(&self.places), Arc::clone(&place));
+                        (Execution::start_in_turn(executor, operation, places, place), &mut self.answers)
+                    }
+                    Err(errors) => (Execution::failed(errors), &mut self.subscriptions),
                 };
                 let (handle, registration) = AbortHandle::new_pair();
                 let running = Running { id: Arc::clone(entry.key()), execution, paid, span };
-                self.running.push(Abortable::new(running, registration));
-                entry.insert(handle);
+                group.push(Abortable::new(running, registration));
+                entry.insert(Open { handle, _place: place });
                 Started::Running
             }
         }

@@ -1,11 +1,11 @@
 //! The talk over a socket after the caller is known: one task runs the operations, reads and writes.
 
-use std::{convert::Infallible, pin::pin};
+use std::{convert::Infallible, future::poll_fn, pin::pin, task::Poll};
 
 use async_graphql::Executor;
 use chatcore::{Code, Error, Result as Outcome, chat::PaidRequest};
 use chatcore_http::Refusals;
-use futures_util::{FutureExt as _, Sink, Stream, StreamExt as _, future::BoxFuture};
+use futures_util::{Sink, Stream, future::BoxFuture};
 use tokio::{
     task::coop::consume_budget,
     time::{Instant, Interval},
@@ -91,6 +91,9 @@ where
         };
         if end.is_some() {
             // What was said before the end stands before the close frame.
+            for (id, step) in self.operations.told() {
+                self.tell(&id, step);
+            }
             self.line.write_now().await;
         }
         end
@@ -110,7 +113,7 @@ where
             let news = async {
                 Ok::<_, End>(tokio::select! {
                     io = line.next(reads) => News::Io(io?),
-                    Some((named, step)) = operations.running.next(), if is_idle => News::Step(named, step),
+                    (named, step) = poll_fn(|context| operations.poll_step(context, is_idle)) => News::Step(named, step),
                     // A ping that is still unanswered is not asked again: that would put its end off.
                     () = tick(&mut pings.due), if pings.pong_due.is_none() => News::PingDue,
                     () = at(pings.pong_due) => News::PongDue,
@@ -203,23 +206,31 @@ where
             if let Some(code) = step.login_ended() {
                 return Err(Some(Close::new(4403, code.as_str())));
             }
-            let text = match step {
-                Step::Next(response) => message::next(&id, &response),
-                Step::Failed(errors) => {
-                    self.operations.close(&id);
-                    message::error(&id, &errors)
-                }
-                Step::Complete => {
-                    self.operations.close(&id);
-                    message::complete(&id)
-                }
-            };
-            self.line.send(text);
+            self.tell(&id, step);
             // What is always ready would else keep other tasks from their turn.
             consume_budget().await;
             burst += 1;
-            next = if burst > BURST { None } else { self.operations.running.next().now_or_never().flatten() };
+            let more = poll_fn(|context| match self.operations.poll_step(context, true) {
+                Poll::Ready(step) => Poll::Ready(Some(step)),
+                Poll::Pending => Poll::Ready(None),
+            });
+            next = if burst > BURST { None } else { more.await };
         }
         Ok(())
+    }
+
+    fn tell(&mut self, id: &str, step: Step) {
+        let text = match step {
+            Step::Next(response) => message::next(id, &response),
+            Step::Failed(errors) => {
+                self.operations.close(id);
+                message::error(id, &errors)
+            }
+            Step::Complete => {
+                self.operations.close(id);
+                message::complete(id)
+            }
+        };
+        self.line.send(text);
     }
 }

@@ -228,6 +228,59 @@ async fn queries_wait_for_their_turn_and_subscriptions_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_mutation_goes_on_while_the_client_reads_nothing() {
+    let mut client = Client::admitted(WireOptions { queries_per_socket: 2, ..WireOptions::default() }, 4).await;
+    for id in ["1", "2", "3"] {
+        client.subscribe(id, "mutation { slowBump }").await;
+    }
+    client.subscribe("flood", "subscription { flood }").await;
+    // The socket is full, and the client has not been closed yet.
+    sleep(Duration::from_secs(5)).await;
+    for bumps in [1, 2] {
+        client.seen.gate.notify_one();
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(client.seen.bumps.load(Ordering::SeqCst), bumps);
+    }
+    // An answer keeps its place until it is written, so that answers do not pile up.
+    client.seen.gate.notify_one();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(client.seen.bumps.load(Ordering::SeqCst), 2);
+    client.complete("flood").await;
+    let mut told = Vec::new();
+    while told.len() < 6 {
+        let message = client.message().await;
+        if message["id"] != "flood" {
+            told.push(message);
+        }
+    }
+    let answers = ["1", "2", "3"].into_iter().zip(1..);
+    let expected = answers.flat_map(|(id, bumps)| [next(id, json!({ "slowBump": bumps })), complete(id)]);
+    assert_eq!(told, expected.collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_waits_goes_with_its_operation() {
+    let mut client = Client::admitted(WireOptions::default(), 4).await;
+    client.subscribe("1", "mutation { slowBump }").await;
+    client.subscribe("flood", "subscription { flood }").await;
+    sleep(Duration::from_secs(1)).await;
+    client.seen.gate.notify_one();
+    sleep(Duration::from_secs(1)).await;
+    client.complete("1").await;
+    client.subscribe("1", "{ hello }").await;
+    client.complete("flood").await;
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        let message = client.message().await;
+        if message["id"] != "flood" {
+            told.push(message);
+        }
+    }
+    assert_eq!(told, [next("1", json!({ "hello": "world" })), complete("1")]);
+    assert_eq!(client.seen.bumps.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_operations_at_once_are_all_answered() {
     let mut client = Client::admitted(WireOptions::default(), 8).await;
     let out = client.out.clone();

@@ -94,6 +94,11 @@ impl Mutation {
     async fn bump(&self, context: &async_graphql::Context<'_>) -> async_graphql::Result<usize> {
         Ok(context.data::<Arc<Seen>>()?.bumps.fetch_add(1, Ordering::SeqCst) + 1)
     }
+    async fn slow_bump(&self, context: &async_graphql::Context<'_>) -> async_graphql::Result<usize> {
+        let seen = context.data::<Arc<Seen>>()?;
+        seen.gate.notified().await;
+        Ok(seen.bumps.fetch_add(1, Ordering::SeqCst) + 1)
+    }
 }
 
 /// A source of events, which counts while it is there.
