@@ -52,7 +52,7 @@ impl Endpoint for WsEndpoint {
 async fn open(state: Arc<State>, request: &Request) -> Result<Response> {
     let sockets = state.sockets.clone();
     let handshake = Handshake::of(request, sockets.options(), None)?;
-    let opening = check(&state, request).await?;
+    let opening = Box::new(check(&state, request).await?);
     handshake.open(request, &sockets, |socket| socket::run(socket, state, opening))
 }
 

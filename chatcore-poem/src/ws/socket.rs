@@ -13,7 +13,7 @@ use chatcore::{
     wire::NoticeFrame,
 };
 use chatcore_http::{
-    End, Expiry, Outbox, Refusals, Socket, TextFrame, UnknownPlace, UserPlace, close_code,
+    End, Expiry, Outbox, Refusals, Socket, TextFrame, UserPlace, close_code,
     tungstenite::{self, Message},
 };
 use futures_util::{
@@ -38,34 +38,32 @@ use crate::{
 const BURST: usize = 64;
 const BURST_BYTES: usize = 64 << 10;
 
-pub(super) async fn run(mut socket: Socket, state: Arc<State>, opening: Opening) {
-    let Opening { who, origin, session, mut unknown, spans } = opening;
-    let end = tokio::select! {
-        () = state.sockets.stopping() => Some((1001, "the server ends")),
-        end = talk(&state, &mut socket, (who, origin, spans), session, &mut unknown) => end,
-    };
-    if let Some(unknown) = &mut unknown {
-        unknown.closing();
+/// Serves a socket until it ends. Each socket keeps this future, so the future borrows its parts, and boxes all steps that run once.
+pub(super) fn run(mut socket: Socket, state: Arc<State>, mut opening: Box<Opening>) -> impl Future<Output = ()> + Send {
+    async move {
+        let end = tokio::select! {
+            () = state.sockets.stopping() => Some((1001, "the server ends")),
+            end = talk(&state, &mut socket, &mut opening) => end,
+        };
+        // The place of the user is free while the socket closes.
+        opening.who = None;
+        if let Some(unknown) = &mut opening.unknown {
+            unknown.closing();
+        }
+        if let Some((code, reason)) = end {
+            Box::pin(socket.close(code, reason)).await;
+        }
+        drop(opening);
     }
-    if let Some((code, reason)) = end {
-        Box::pin(socket.close(code, reason)).await;
-    }
-    drop(unknown);
 }
 
 /// Talks until the socket ends; says why. `None` where the other side is gone or has closed.
-async fn talk(
-    state: &State,
-    socket: &mut Socket,
-    (who, origin, spans): (Option<(Principal, UserPlace)>, Origin, ConnectionSpans),
-    session: Option<Joining>,
-    unknown: &mut Option<UnknownPlace>,
-) -> Option<End> {
-    let (principal, _slot) = match who {
+async fn talk(state: &State, socket: &mut Socket, opening: &mut Opening) -> Option<End> {
+    let Opening { who, origin, session, unknown, spans } = opening;
+    let (principal, _) = match who {
         Some(who) => who,
-        // What is done once takes no room in a socket that waits.
-        None => match Box::pin(authenticate(state, socket, origin, &spans)).await {
-            Ok(who) => who,
+        None => match Box::pin(authenticate(state, socket, *origin, spans)).await {
+            Ok(known) => who.insert(known),
             Err(end) => return end,
         },
     };
@@ -74,25 +72,13 @@ async fn talk(
     let outbox = socket.outbox();
     let expiry = principal.expires_at.map(|end| Expiry::new(end, state.chat.clock()));
     state.sockets.keep(&outbox, expiry.map(|expiry| (expiry, close_for(&Error::TokenExpired))));
-    let _device = state.chat.device(&principal);
+    let _device = state.chat.device(principal);
     let outlet = Arc::new(Direct { outbox: outbox.clone(), is_held: AtomicBool::new(false) });
-    let mut talk = Talk {
-        state,
-        principal: &principal,
-        outbox,
-        outlet,
-        sessions: StreamMap::new(),
-        spans,
-        refusals: Refusals::default(),
-    };
-    if let Some(Joining { session_id, start, shows_presence }) = session {
-        match Box::pin(state.chat.subscribe(&principal, session_id, start)).await {
-            Ok(mut subscription) => {
-                if shows_presence {
-                    subscription.show_presence().await;
-                }
-                talk.follow(None, session_id, subscription);
-            }
+    let mut talk =
+        Talk { state, principal, outbox, outlet, sessions: StreamMap::new(), spans, refusals: Refusals::default() };
+    if let Some(Joining { session_id, start, shows_presence }) = session.take() {
+        match Box::pin(subscribe(state, principal, session_id, start, shows_presence)).await {
+            Ok(subscription) => talk.follow(None, session_id, subscription),
             Err(error) => {
                 talk.answer(&Outgoing::error(None, &error));
                 return Some(close_for(&error));
@@ -114,6 +100,20 @@ fn count<T>(state: &State, event: Option<&'static str>, done: &Result<T>) {
 
 fn frame<D: Serialize>(frame: &Outgoing<D>) -> TextFrame {
     TextFrame::new(&encode(frame))
+}
+
+async fn subscribe(
+    state: &State,
+    principal: &Principal,
+    session_id: SessionId,
+    start: Start,
+    shows_presence: bool,
+) -> Result<Box<Subscription>> {
+    let mut subscription = state.chat.subscribe(principal, session_id, start).await?;
+    if shows_presence {
+        subscription.show_presence().await;
+    }
+    Ok(Box::new(subscription))
 }
 
 /// Waits for the first message, which says who it is.
@@ -238,8 +238,8 @@ struct Talk<'a> {
     principal: &'a Principal,
     outbox: Outbox,
     outlet: Arc<Direct>,
-    sessions: StreamMap<SessionId, Subscription>,
-    spans: ConnectionSpans,
+    sessions: StreamMap<SessionId, Box<Subscription>>,
+    spans: &'a ConnectionSpans,
     refusals: Refusals,
 }
 
@@ -250,9 +250,9 @@ impl<'a> Talk<'a> {
         let mut is_running = false;
         let outbox = self.outbox.clone();
         let mut login_ended = self.state.chat.login_ended(self.principal).boxed();
-        let mut notices = self.state.notices().await;
+        let mut notices = Box::pin(self.state.notices()).await;
         let shows_notices = notices.is_some();
-        let mut own_signals = self.state.chat.own_signals(self.principal).await;
+        let mut own_signals = Box::pin(self.state.chat.own_signals(self.principal)).await;
         loop {
             // What is always ready would else keep other tasks from their turn.
             consume_budget().await;
@@ -275,7 +275,7 @@ impl<'a> Talk<'a> {
                         let (state, principal) = (self.state, self.principal);
                         // While a command is carried out nothing is read, and so no pong heard: that is not the other side's fault.
                         outbox.set_busy(true);
-                        let span = begin(&self.spans, Some(principal), &command);
+                        let span = begin(self.spans, Some(principal), &command);
                         let perform = async move {
                             let done = span.within(async {
                                 let paid = state.chat.begin_frame(principal).await?;
@@ -331,7 +331,7 @@ impl<'a> Talk<'a> {
                 return Err(close_for(&error));
             }
             Ok(Done::Answered(frame)) => self.outbox.send([frame]),
-            Ok(Done::Subscribed(session_id, subscription)) => self.follow(id, session_id, *subscription),
+            Ok(Done::Subscribed(session_id, subscription)) => self.follow(id, session_id, subscription),
             Ok(Done::Left(session_id)) => {
                 self.sessions.remove(&session_id);
                 self.answer(&Outgoing::ack(id, None, json!({ "session_id": session_id })));
@@ -347,7 +347,7 @@ impl<'a> Talk<'a> {
     }
 
     /// Follows a session; the answer stands before its events.
-    fn follow(&mut self, id: Option<Value>, session_id: SessionId, mut subscription: Subscription) {
+    fn follow(&mut self, id: Option<Value>, session_id: SessionId, mut subscription: Box<Subscription>) {
         let limit = self.state.sockets.options().sessions_per_socket;
         if self.sessions.len() >= limit && !self.sessions.contains_key(&session_id) {
             let what = "the number of sessions of this socket";
@@ -398,11 +398,8 @@ async fn perform(state: &State, principal: &Principal, id: Option<Value>, comman
             Err(Error::malformed("event", "this socket is authenticated already; open another one"))
         }
         Command::Join { session_id, after, shows_presence } => {
-            let mut subscription = state.chat.subscribe(principal, session_id, Start::or_now(after)).await?;
-            if shows_presence {
-                subscription.show_presence().await;
-            }
-            Ok(Done::Subscribed(session_id, Box::new(subscription)))
+            let subscription = subscribe(state, principal, session_id, Start::or_now(after), shows_presence).await?;
+            Ok(Done::Subscribed(session_id, subscription))
         }
         Command::Leave { session_id } => Ok(Done::Left(session_id)),
         Command::Perform(command) => {

@@ -7,18 +7,32 @@ use crate::{
     error::{Error, Result},
     identity::Principal,
     limits::{Payer, Uses},
-    model::UserStanding,
+    model::{LoginId, UserStanding},
 };
 
+/// The claims of a token by which a standing can end the token.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::chat) struct LoginClaims {
+    login_id: Option<LoginId>,
+    issued_at: DateTime<Utc>,
+}
+
+impl From<&Principal> for LoginClaims {
+    fn from(&Principal { login_id, issued_at, .. }: &Principal) -> Self {
+        Self { login_id, issued_at }
+    }
+}
+
 /// Refuses a caller whose account is banned or deleted, or whose token no longer counts.
-pub(in crate::chat) fn check(standing: &UserStanding, principal: &Principal, now: DateTime<Utc>) -> Result<()> {
+pub(in crate::chat) fn check(standing: &UserStanding, login: impl Into<LoginClaims>, now: DateTime<Utc>) -> Result<()> {
+    let LoginClaims { login_id, issued_at } = login.into();
     if standing.deleted_at.is_some() {
         return Err(Error::AccountDeleted);
     }
     if let Some(ban) = standing.banned_at(now) {
         return Err(Error::AccountBanned(Box::new(ban.clone())));
     }
-    if standing.lets_in(principal.login_id, principal.issued_at) { Ok(()) } else { Err(Error::TokenInvalid) }
+    if standing.lets_in(login_id, issued_at) { Ok(()) } else { Err(Error::TokenInvalid) }
 }
 
 impl Chat {

@@ -1,21 +1,22 @@
 //! The login of a reader that is in step with its log.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use super::standings::Seen;
-use crate::{chat::decide::caller::check, identity::Principal, model::UserId};
+use crate::{
+    chat::decide::caller::{LoginClaims, check},
+    model::UserId,
+};
 
 /// Knows whether the login of a reader is over.
 pub(in crate::chat) struct Login {
     seen: watch::Receiver<Seen>,
-    login: Arc<Principal>,
+    login: LoginClaims,
 }
 
 impl Login {
-    pub(super) const fn new(seen: watch::Receiver<Seen>, login: Arc<Principal>) -> Self {
+    pub(super) const fn new(seen: watch::Receiver<Seen>, login: LoginClaims) -> Self {
         Self { seen, login }
     }
 
@@ -29,7 +30,7 @@ impl Login {
         if !self.seen.has_changed().unwrap_or(false) {
             return false;
         }
-        let is_over = check(&self.seen.borrow_and_update().standing, &self.login, now).is_err();
+        let is_over = check(&self.seen.borrow_and_update().standing, self.login, now).is_err();
         if is_over {
             // It is over the next time, too.
             self.seen.mark_changed();

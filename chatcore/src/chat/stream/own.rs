@@ -16,11 +16,12 @@ use tokio::sync::broadcast;
 use super::notices::between;
 use crate::{
     chat::{
-        Chat,
+        Chat, Inner,
         decide::scope::is_scoped,
         read::view::{SignalView, signal_view},
     },
     identity::Principal,
+    model::Signal,
 };
 
 /// The signals to all connections of a user from now on. A connection that is far behind misses signals, and so does a connection of a
@@ -61,7 +62,7 @@ impl Chat {
         }
         let watch = self.inner.standings.watch(principal);
         let Some(signals) = watch.signals().await else { return OwnSignals(stream::pending().boxed()) };
-        let next = |(chat, watch, mut signals): (Self, _, broadcast::Receiver<_>)| async move {
+        let next = |(chat, watch, mut signals): (Self, _, broadcast::Receiver<Arc<Signal>>)| async move {
             loop {
                 let signal = match signals.recv().await {
                     Ok(signal) => signal,
@@ -69,7 +70,9 @@ impl Chat {
                     // The watch holds the sender.
                     Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
                 };
-                match signal_view(&*chat.inner.store, &chat.inner.profiles, signal).await {
+                let Inner { store, profiles, .. } = &*chat.inner;
+                // The work on a signal takes no room in a connection that waits.
+                match Box::pin(signal_view(&**store, profiles, Arc::unwrap_or_clone(signal))).await {
                     Ok(view) => return Some((Arc::new(view), (chat, watch, signals))),
                     Err(error) => tracing::warn!(%error, "could not show a signal to its user"),
                 }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::chat::{
     blocks::{BlockedAt, blocks_of},
-    decide::caller::check,
+    decide::caller::{LoginClaims, check},
     read::profiles::is_younger,
 };
 use crate::{
@@ -166,7 +166,7 @@ struct Shared {
 struct Watched {
     user: UserId,
     seen: watch::Sender<Seen>,
-    signals: broadcast::Sender<Signal>,
+    signals: broadcast::Sender<Arc<Signal>>,
 }
 
 impl KnownStandings {
@@ -249,14 +249,11 @@ impl KnownStandings {
             })
         };
         let seen = watched.seen.subscribe();
-        // The parts of the caller that the check needs.
-        let Principal { login_id, issued_at, .. } = *principal;
-        let login = Arc::new(Principal { login_id, issued_at, ..Principal::new(user.clone()) });
         let watch = Watch {
             shared: Arc::clone(&self.0),
             seen,
             watched: Some(watched),
-            login,
+            login: principal.into(),
             waiting: None,
             is_checked: false,
         };
@@ -371,7 +368,7 @@ impl Shared {
     fn tell(&self, signal: Signal) {
         let Some(watched) = locked(&self.watched).get(signal.user_id()).and_then(Weak::upgrade) else { return };
         // An error means that no connection takes signals.
-        let _ = watched.signals.send(signal);
+        let _ = watched.signals.send(Arc::new(signal));
         self.let_go(watched);
     }
 
@@ -386,7 +383,7 @@ pub(in crate::chat) struct Watch {
     seen: watch::Receiver<Seen>,
     /// Held by all of the user's streams.
     watched: Option<Arc<Watched>>,
-    login: Arc<Principal>,
+    login: LoginClaims,
     waiting: Option<BoxFuture<'static, ()>>,
     /// The login was not over by the standing that was seen last.
     is_checked: bool,
@@ -407,13 +404,13 @@ impl Watch {
             return None;
         }
         let standing = Arc::clone(&self.seen.borrow_and_update().standing);
-        let over = check(&standing, &self.login, self.shared.clock.now()).err();
+        let over = check(&standing, self.login, self.shared.clock.now()).err();
         self.is_checked = over.is_none();
         over
     }
 
     /// The signals to all connections of the user from now on, once the process listens for them, or has waited for that long enough.
-    pub(super) fn signals(&self) -> impl Future<Output = Option<broadcast::Receiver<Signal>>> + Send + use<> {
+    pub(super) fn signals(&self) -> impl Future<Output = Option<broadcast::Receiver<Arc<Signal>>>> + Send + use<> {
         let signals = self.watched.as_ref().map(|watched| watched.signals.subscribe());
         let mut listens = self.shared.listens.subscribe();
         async move {
@@ -442,7 +439,7 @@ impl Watch {
 
     /// The login, for the reader's place at a tail.
     pub(in crate::chat) fn login(&self) -> Login {
-        Login::new(self.seen.clone(), Arc::clone(&self.login))
+        Login::new(self.seen.clone(), self.login)
     }
 
     /// Done when the login may be over.
