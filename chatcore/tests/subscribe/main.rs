@@ -27,6 +27,7 @@ mod replaced;
 mod replay;
 mod signals;
 mod survives;
+mod unpolled;
 
 use std::{
     sync::{

@@ -14,7 +14,7 @@ use crate::chat::counting::{Counted, Counts};
 use crate::chat::{
     Chat,
     decide::{caller::check, policy::Operation},
-    stream::standings::KnownStandings,
+    stream::{standings::KnownStandings, task::apart},
 };
 use crate::{
     clock::Clock,
@@ -361,7 +361,8 @@ impl Chat {
         let known = self.inner.standings.get(&principal.user_id).await?;
         check(&known.standing, principal, now)?;
         if known.standing.ban.is_some() {
-            Box::pin(self.end_over_ban(&principal.user_id)).await?;
+            let (chat, user) = (self.clone(), principal.user_id.clone());
+            apart(async move { chat.end_over_ban(&user).await }).await??;
         }
         self.keep_resuming();
         let said = principal.said(self.inner.limits.profile_chars, now);

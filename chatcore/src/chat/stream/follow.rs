@@ -60,10 +60,15 @@ impl Tail {
         true
     }
 
+    /// Whether hints are heard.
+    pub(in crate::chat) fn listens(&self) -> bool {
+        self.listener.try_lock().is_ok_and(|listener| listener.as_ref().is_some_and(Task::runs))
+    }
+
     /// Whether all tasks run that readers of this tail depend on. They end with their runtime, and that wakes the readers.
     pub(in crate::chat) fn is_followed(&self) -> bool {
         let runs = |task: &Option<Task>| task.as_ref().is_some_and(Task::runs);
-        // Who holds the lock is about to listen.
+        // The holder of the lock is about to listen.
         let is_heard = self.listener.try_lock().map_or(true, |listener| runs(&listener));
         is_heard && runs(&locked(&self.shared.poller)) && self.fan_out.runs()
     }

@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::task::{Kind, Task};
+use super::task::{Kind, Task, apart};
 use crate::chat::read::lists::{Slice, sessions_of};
 use crate::{
     error::{Error, Result},
@@ -186,16 +186,12 @@ impl Inbox {
     /// Begins to hear of arrivals through other processes, where nothing listens.
     pub(in crate::chat) async fn listen(&self) {
         let Some(bell) = &self.bell else { return };
-        let mut listener = bell.listener.lock().await;
-        if listener.as_ref().is_some_and(Task::runs) {
+        if bell.listener.try_lock().is_ok_and(|listener| listener.as_ref().is_some_and(Task::runs)) {
             return;
         }
-        let first = Mutex::new(Some(self.shared.hints(&bell.user).await));
-        let (shared, user, bell) = (Arc::downgrade(&self.shared), bell.user.clone(), Arc::downgrade(bell));
-        *listener = Some(Task::spawn(&self.shared.listening, self.shared.listen_again, move || {
-            let hints = locked(&first).take().unwrap_or_else(|| stream::empty().boxed());
-            listen(Weak::clone(&shared), Weak::clone(&bell), user.clone(), hints)
-        }));
+        let (shared, bell) = (Arc::clone(&self.shared), Arc::clone(bell));
+        // Without a runtime that goes on there is nothing to hear.
+        let _ = apart(async move { shared.listen_for(&bell).await }).await;
     }
 
     /// Waits for an arrival.
@@ -315,7 +311,9 @@ async fn search(shared: Weak<Shared>) {
         sleep(pause).await;
         let Some(shared) = shared.upgrade() else { return };
         let bells: Vec<Arc<Bell>> = {
-            let users = locked(&shared.users);
+            let mut users = locked(&shared.users);
+            // The work of a stream that ended may have held its bell last.
+            users.retain(|_, bell| bell.strong_count() > 0);
             let bells: Vec<_> = users.values().filter_map(Weak::upgrade).collect();
             if bells.is_empty() {
                 // The next stream starts another one: it cannot register before `users` is free again.
@@ -363,6 +361,19 @@ impl Shared {
             }
             Err(_) => stream::empty().boxed(),
         }
+    }
+
+    async fn listen_for(self: &Arc<Self>, bell: &Arc<Bell>) {
+        let mut listener = bell.listener.lock().await;
+        if listener.as_ref().is_some_and(Task::runs) {
+            return;
+        }
+        let first = Mutex::new(Some(self.hints(&bell.user).await));
+        let (shared, user, bell) = (Arc::downgrade(self), bell.user.clone(), Arc::downgrade(bell));
+        *listener = Some(Task::spawn(&self.listening, self.listen_again, move || {
+            let hints = locked(&first).take().unwrap_or_else(|| stream::empty().boxed());
+            listen(Weak::clone(&shared), Weak::clone(&bell), user.clone(), hints)
+        }));
     }
 
     /// Starts the search where none runs.

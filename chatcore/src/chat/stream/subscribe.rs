@@ -9,7 +9,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
+use futures_util::{FutureExt as _, Stream, StreamExt as _, TryFutureExt as _, future::BoxFuture};
 
 use super::{
     presence::Reading,
@@ -19,6 +19,7 @@ use super::{
     seat::{Outlet, Reached, Seat, Waiting, Way},
     standings::Watch,
     tail::{Seated, Tail},
+    task::apart,
 };
 use crate::chat::{
     Chat,
@@ -407,8 +408,8 @@ impl Reader {
             }
             if !is_revived && !tail.is_followed() {
                 is_revived = true;
-                let revived = Arc::clone(tail).revive();
-                self.reading = Some(revived.map(|()| Ok(Vec::new())).boxed());
+                let revived = apart(Arc::clone(tail).revive());
+                self.reading = Some(revived.map_ok(|()| Vec::new()).boxed());
                 continue;
             }
             // A queue that was long once is not kept.

@@ -14,7 +14,7 @@ use super::{
     rewrites::{Rewrites, Rewritten},
     ring::{End, Found, Look, Ring, continues},
     seat::{Seat, Seats},
-    task::{Kind, Task},
+    task::{Kind, Task, apart},
 };
 use crate::chat::read::{
     pages::{dense, resync_now},
@@ -116,21 +116,22 @@ impl Tails {
 
     /// The session's tail, which goes at least up to `head`, the end of the log as it is now.
     pub(in crate::chat) async fn tail(&self, session_id: SessionId, head: Cursor) -> Result<Arc<Tail>> {
+        let tail = self.get(session_id, head);
+        if tail.listens() && tail.reaches(head) && tail.fits(head) {
+            return Ok(tail);
+        }
+        drop(tail);
+        let tails = self.clone();
+        apart(async move { tails.catch_up(session_id, head).await }).await?
+    }
+
+    async fn catch_up(&self, session_id: SessionId, head: Cursor) -> Result<Arc<Tail>> {
         for _ in 0..3 {
             let tail = self.get(session_id, head);
-            let is_new = tail.listen().await;
-            let (behind, sure) = {
-                let ring = locked(&tail.ring);
-                (ring.head.seq < head.seq, ring.epoch(head.seq) == head.epoch)
-            };
-            if is_new || behind || !sure {
+            if tail.listen().await || !tail.reaches(head) {
                 tail.catch_up().await?;
             }
-            let fits = {
-                let ring = locked(&tail.ring);
-                ring.end.is_none() && ring.agrees_with(head)
-            };
-            if fits {
+            if tail.fits(head) {
                 return Ok(tail);
             }
             tail.end(End::Replaced);
@@ -203,6 +204,18 @@ impl Tail {
     /// The ring's head.
     pub(in crate::chat) fn head(&self) -> Seq {
         locked(&self.ring).head.seq
+    }
+
+    /// Whether the ring goes up to an end of the log.
+    fn reaches(&self, head: Cursor) -> bool {
+        let ring = locked(&self.ring);
+        ring.head.seq >= head.seq && ring.epoch(head.seq) == head.epoch
+    }
+
+    /// Whether the ring is of the log that has this end.
+    fn fits(&self, head: Cursor) -> bool {
+        let ring = locked(&self.ring);
+        ring.end.is_none() && ring.agrees_with(head)
     }
 
     /// A place for a reader.

@@ -1,12 +1,41 @@
 //! Background tasks that survive a panic.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
-use tokio::{task::JoinHandle, time::sleep};
+use tokio::{
+    task::{AbortHandle, JoinHandle},
+    time::sleep,
+};
+use tracing::Instrument as _;
+
+use crate::error::{Error, Result};
 
 #[cfg(feature = "metrics")]
 use crate::metrics::{Counter, Gauge, Raised, TASK_PANICS, TASKS};
+
+/// Runs work that holds a lock in a task of its own. A stream is not polled while its client reads nothing, and a lock that such a stream holds
+/// would keep other readers waiting. A drop of the future ends the work.
+///
+/// # Errors
+/// [`Unavailable`](Error::Unavailable) when the runtime ends.
+pub(in crate::chat) async fn apart<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T> {
+    struct Abort(AbortHandle);
+    impl Drop for Abort {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+    let task = tokio::spawn(work.in_current_span());
+    let _abort = Abort(task.abort_handle());
+    task.await.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => Error::Unavailable,
+    })
+}
 
 /// A kind of background tasks.
 pub(in crate::chat) struct Kind {

@@ -15,7 +15,7 @@ use futures_util::{
 use tokio::time::{sleep, timeout};
 
 use super::{Shared, Why, is_over, locked};
-use crate::chat::stream::task::Task;
+use crate::chat::stream::task::{Task, apart};
 use crate::{
     model::UserId,
     notify::{Hint, Topic},
@@ -163,6 +163,15 @@ impl Shared {
 
     /// Begins to hear hints, where nothing listens.
     pub(super) async fn listen(self: &Arc<Self>) {
+        if self.listener.try_lock().is_ok_and(|listener| listener.as_ref().is_some_and(Task::runs)) {
+            return;
+        }
+        let shared = Arc::clone(self);
+        // Without a runtime that goes on there is nothing to hear.
+        let _ = apart(async move { shared.begin_listening().await }).await;
+    }
+
+    async fn begin_listening(self: &Arc<Self>) {
         let mut listener = self.listener.lock().await;
         if listener.as_ref().is_some_and(Task::runs) {
             return;
