@@ -54,6 +54,8 @@ pub(super) struct Talk<'a, E, S> {
 enum News {
     Io(Io),
     Step(Named, Step),
+    /// Operations that the client ended are gone, so that the socket can be read again.
+    Room,
     PingDue,
     PongDue,
 }
@@ -106,14 +108,19 @@ where
         loop {
             // What is always ready would else keep other tasks from their turn.
             consume_budget().await;
-            let reads = self.line.has_room() && self.operations.has_room();
+            let has_room = self.line.has_room();
+            let reads = has_room && self.operations.has_room();
             self.set_busy(!reads);
             let Self { line, operations, pings, expiry, .. } = self;
             let is_idle = line.is_idle();
             let news = async {
                 Ok::<_, End>(tokio::select! {
                     io = line.next(reads) => News::Io(io?),
-                    (named, step) = poll_fn(|context| operations.poll_step(context, is_idle)) => News::Step(named, step),
+                    news = poll_fn(|context| match operations.poll_step(context, is_idle) {
+                        Poll::Ready((named, step)) => Poll::Ready(News::Step(named, step)),
+                        Poll::Pending if !reads && has_room && operations.has_room() => Poll::Ready(News::Room),
+                        Poll::Pending => Poll::Pending,
+                    }) => news,
                     // A ping that is still unanswered is not asked again: that would put its end off.
                     () = tick(&mut pings.due), if pings.pong_due.is_none() => News::PingDue,
                     () = at(pings.pong_due) => News::PongDue,
@@ -127,7 +134,7 @@ where
                 news = news => news,
             };
             match news? {
-                News::Io(Io::Written) => {}
+                News::Io(Io::Written) | News::Room => {}
                 News::Io(Io::Closed) => return Err(self.line.answer_close().await),
                 News::Io(Io::Message(message)) => self.follow(message).await?,
                 News::Step(named, step) => self.deliver(named, step).await?,

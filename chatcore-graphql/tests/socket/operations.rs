@@ -281,6 +281,28 @@ async fn an_answer_that_waits_goes_with_its_operation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn operations_that_end_while_nothing_is_written_leave_room() {
+    // No ping makes the socket look again.
+    let ping_interval = Duration::from_secs(3_600);
+    let options = WireOptions { operations_per_socket: 2, ping_interval, ..WireOptions::default() };
+    let mut client = Client::admitted(options, 4).await;
+    client.subscribe("flood", "subscription { flood }").await;
+    sleep(Duration::from_secs(1)).await;
+    for id in ["1", "2"] {
+        client.subscribe(id, "subscription { quiet }").await;
+        client.complete(id).await;
+    }
+    client.complete("flood").await;
+    client.subscribe("slow", "{ slow }").await;
+    client.subscribe("fast", "{ hello }").await;
+    let mut message = client.message().await;
+    while message["id"] == "flood" {
+        message = client.message().await;
+    }
+    assert_eq!(message, next("fast", json!({ "hello": "world" })));
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_operations_at_once_are_all_answered() {
     let mut client = Client::admitted(WireOptions::default(), 8).await;
     let out = client.out.clone();
