@@ -241,7 +241,8 @@ impl Chat {
     }
 
     /// Ends the ban of an account. The user becomes the owner again of the sessions that the ban left without an owner, also if a session
-    /// is full meanwhile. The user must join other sessions again. For a user who is not banned, nothing changes.
+    /// is full meanwhile, or if the user is in the session again with another role. The user must join other sessions again. For a user who
+    /// is not banned, nothing changes.
     ///
     /// A ban with an end needs no call of this function: the user's next call after the end restores the ownerships.
     ///

@@ -155,6 +155,39 @@ async fn a_ban_during_the_return_of_an_owner_is_a_ban() {
 }
 
 #[tokio::test]
+async fn an_owner_who_joins_during_the_return_is_the_owner() {
+    let store = Hooked::default();
+    let [here, there] = [(), ()].map(|()| Chat::builder(store.clone()).build());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let own = room(&here, &bob, &[&alice]).await;
+    here.ban_account(&bob.user_id, ban()).await.unwrap();
+    // The end of the ban is committed, and the process hangs before the owner is back.
+    let ((reached, hangs), (go_on, goes_on)) = (oneshot::channel(), oneshot::channel());
+    store.before_commit.once(async {});
+    store.before_commit.once(async move {
+        let _ = reached.send(());
+        let _ = goes_on.await;
+    });
+    let unbanning = tokio::spawn({
+        let (here, bob) = (here.clone(), bob.user_id.clone());
+        async move { here.unban_account(&bob).await }
+    });
+    in_time(hangs).await.unwrap();
+    assert_eq!(there.join(&bob, own).await.unwrap().participant.role, ParticipantRole::Member);
+    let _ = go_on.send(());
+    in_time(unbanning).await.unwrap().unwrap();
+    for chat in [&here, &there] {
+        let owner = chat.participant(&bob, own, &bob.user_id, false).await.unwrap();
+        assert_eq!((owner.role, owner.is_active), (ParticipantRole::Owner, true));
+    }
+    assert_eq!(here.session(&alice, own).await.unwrap().participants.len(), 2);
+    // The log tells it by a change of the role.
+    let (user_id, previous, role) = (bob.user_id.clone(), ParticipantRole::Member, ParticipantRole::Owner);
+    let changed = EventKind::Participant(ParticipantEvent::RoleChanged { user_id, previous, role });
+    assert_eq!(log(&store.intact(), own).await.last().map(|event| &event.kind), Some(&changed));
+}
+
+#[tokio::test]
 async fn a_user_who_was_never_seen_is_banned_and_then_comes_as_anybody() {
     let chat = Chat::in_memory();
     let (alice, bob) = (user("alice"), user("bob"));

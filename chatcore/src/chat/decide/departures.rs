@@ -9,15 +9,17 @@ use std::{
     time::Duration,
 };
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::{
     runtime::Handle,
     time::{Instant, sleep, timeout},
 };
 
+use super::govern::{Known, Plan};
 use crate::chat::{
     Chat, Inner,
     participants::{admit, dismiss},
+    read::lists::put_participant,
     stream::task::Task,
 };
 use crate::{
@@ -235,22 +237,12 @@ impl Chat {
             };
             let known = self.known(id, user, None, Freshness::Fresh).await?;
             let now = self.inner.clock.now().max(known.head.at);
-            let is_orphan = known.session().is_ok_and(|session| session.is_active && session.owner == *user);
-            let former =
-                known.actor.as_deref().filter(|record| is_orphan && matches!(record.standing, Standing::Former(_)));
-            let Some(former) = former else {
+            let Some(mut plan) = self.reinstate(&known, user, now)? else {
                 return match self.inner.store.commit(Change::of_records(vec![orphan.remove()])).await {
                     Ok(_) => Ok(Step::Done),
                     Err(error) => Err(error.into()),
                 };
             };
-            let participant_id = ParticipantId(self.inner.clock.new_id());
-            let role = ParticipantRole::Owner;
-            let standing = Standing::Active(role);
-            let record =
-                ParticipantRecord { id: participant_id, standing, joined_at: now, ban: None, ..former.clone() };
-            let joined = EventKind::Participant(ParticipantEvent::Joined { participant_id, role });
-            let mut plan = admit(&known, Some(former), joined, record)?;
             let key = Standings { user: user.clone() };
             plan.writes.push(Write { key: key.key(), expect: Expect::Version(version), kind: WriteKind::Hold });
             plan.writes.push(orphan.remove());
@@ -268,6 +260,31 @@ impl Chat {
         }
         tracing::warn!(session = %id, "the return of an owner stayed stale");
         Err(Error::Unavailable)
+    }
+
+    /// What makes the owner of a session its owner again; `None` where there is nothing to do. A mute and a ban of the meantime end: nobody
+    /// sanctions an owner.
+    fn reinstate(&self, known: &Known, user: &UserId, now: DateTime<Utc>) -> Result<Option<Plan>> {
+        let is_owners = known.session().is_ok_and(|session| session.is_active && session.owner == *user);
+        let Some(before) = known.actor.as_deref().filter(|_| is_owners) else { return Ok(None) };
+        let role = ParticipantRole::Owner;
+        let record = ParticipantRecord { standing: Standing::Active(role), ban: None, mute: None, ..before.clone() };
+        match before.standing {
+            Standing::Active(ParticipantRole::Owner) | Standing::Stranger | Standing::Banned(_) => Ok(None),
+            Standing::Former(_) => {
+                let participant_id = ParticipantId(self.inner.clock.new_id());
+                let record = ParticipantRecord { id: participant_id, joined_at: now, ..record };
+                let joined = EventKind::Participant(ParticipantEvent::Joined { participant_id, role });
+                admit(known, Some(before), joined, record).map(Some)
+            }
+            // After the end of the ban, the user came in by another way first.
+            Standing::Active(previous) => {
+                let changed = ParticipantEvent::RoleChanged { user_id: user.clone(), previous, role };
+                let unmuted = before.muted_at(now).map(|_| ParticipantEvent::Unmuted { user_id: user.clone() });
+                let events = std::iter::once(changed).chain(unmuted).map(EventKind::Participant).collect();
+                Ok(Some(Plan { events, writes: put_participant(Some(before), record) }))
+            }
+        }
     }
 
     /// Continues departures whose lease is over.
