@@ -86,7 +86,6 @@ impl Accounts {
                         let (accounts, user) = (self.clone(), user.clone());
                         tokio::spawn(async move {
                             // Not before the answer, which goes over a connection that the deletion ends.
-                            accounts.inner.chat.silence_bots_of(&user).await;
                             if let Err(error) = accounts.erase(&user, Some(claim)).await {
                                 tracing::warn!(%user, %error, "an erasure stopped; it goes on later");
                             }

@@ -1,6 +1,11 @@
 //! The work of a ban in the user's sessions, where something gets in its way.
 
-use chatcore::store::{Change, Departure, DepartureTask, Departures, Prefix, TypedKey as _};
+use chatcore::{
+    Authenticator as _,
+    chat::CreateBotToken,
+    identity::{BotAuthenticator, NoTokens},
+    store::{Change, Departure, DepartureTask, Departures, Prefix, Standings, TypedKey as _},
+};
 use tokio::sync::oneshot;
 
 use super::*;
@@ -122,6 +127,37 @@ async fn a_ban_that_ends_while_its_removals_run_leaves_the_user_where_they_are()
         let owner = chat.participant(&bob, own, &bob.user_id, false).await.unwrap();
         assert_eq!((owner.role, owner.is_active), (ParticipantRole::Owner, true));
     }
+}
+
+/// The process ends after the commit of the ban, before the tokens end, and another process goes on.
+#[tokio::test(start_paused = true)]
+async fn a_ban_whose_process_ended_ends_the_tokens_of_the_users_bots() {
+    let (clock, store) = (TestClock::default(), Hooked::default());
+    let first = Chat::builder(store.clone()).clock(clock.clone()).build();
+    let second = Chat::builder(store.intact()).clock(clock.clone()).build();
+    let alice = user("alice");
+    let bot = first.create_bot(&alice, "A bot").await.unwrap().profile.user_id;
+    let created = first.create_bot_token(&alice, &bot, CreateBotToken::named("a token")).await.unwrap();
+    let tokens = BotAuthenticator::new(second.clone(), NoTokens);
+    tokens.authenticate(created.secret.as_str()).await.unwrap();
+    *store.commits_of.lock().unwrap() = Some(Standings::TABLE.name);
+    store.before_commit.once(async {});
+    store.before_commit.once(std::future::pending());
+    let banning = first.ban_account(&alice.user_id, ban());
+    assert!(tokio::time::timeout(Duration::from_secs(5), banning).await.is_err());
+    assert!(store.before_commit.is_done());
+    drop(first);
+    assert_eq!(work_left(&store.intact()).await, 1);
+    clock.advance(TimeDelta::seconds(31));
+    second.start_background_tasks();
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(work_left(&store.intact()).await, 0);
+    // Also after the ban the owner needs new tokens.
+    second.unban_account(&alice.user_id).await.unwrap();
+    assert_eq!(tokens.authenticate(created.secret.as_str()).await.unwrap_err(), Error::TokenInvalid);
+    clock.advance(TimeDelta::seconds(1));
+    let created = second.create_bot_token(&alice, &bot, CreateBotToken::named("another token")).await.unwrap();
+    assert_eq!(tokens.authenticate(created.secret.as_str()).await.unwrap().user_id, bot);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Takes a user out of all sessions, and gives sessions their owner back: one guarded commit in each session. Deletes the bots of a deleted user.
+//! Takes a user out of all sessions, and gives sessions their owner back: one guarded commit in each session. Ends the tokens of the bots of a
+//! banned user, and deletes the bots of a deleted user.
 //!
 //! The work is a record that is written together with the user's standing. The process that wrote it works at once; where it ends
 //! before it is done, any other process continues.
@@ -109,17 +110,31 @@ impl Chat {
         }
     }
 
-    /// Deletes the bots of a deleted user, does the work, and removes the record. The version of the record where it is still there.
+    /// Ends the tokens of the bots of a user who is taken out, deletes the bots of a deleted user, does the work, and removes the record. The
+    /// version of the record where it is still there.
     async fn work(&self, user: &UserId, task: &DepartureTask, version: Version) -> Result<Option<Version>> {
         let key = Departures { user: user.clone() };
         let (mut version, mut after, mut left) = (version, None, None);
-        // First, so that no bot writes on while its owner's sessions are done. Of the standing and not of the task: a ban of a deleted user
-        // replaces the task.
-        let is_deleted = matches!(task, DepartureTask::Remove { .. })
-            && self.inner.standings.fresh(user).await?.standing.deleted_at.is_some();
-        let bots = if is_deleted { self.bots_of(user).await? } else { Vec::new() };
+        let owner = match task {
+            DepartureTask::Remove { .. } => Some(self.inner.standings.fresh(user).await?.standing),
+            DepartureTask::Restore => None,
+        };
+        // Of the standing and not of the task: a ban of a deleted user replaces the task.
+        let is_deleted = owner.as_ref().is_some_and(|owner| owner.deleted_at.is_some());
+        // A ban stays in the standing until the user's first call after its end. So no token is newer than the ban.
+        let is_out = owner.is_some_and(|owner| owner.deleted_at.is_some() || owner.ban.is_some());
+        // First, so that no bot writes on while its owner's sessions are done.
+        let bots = if is_out { self.bots_of(user).await? } else { Vec::new() };
         let mut left_bot = None;
-        for bot in bots {
+        for bot in &bots {
+            if let Err(error) = self.end_all_logins(bot, None).await {
+                tracing::warn!(%bot, %error, "the end of the tokens of a user's bot is left for later");
+                // The deletion of the bot ends them, too.
+                left_bot = (!is_deleted).then_some(error);
+            }
+        }
+        let deleted = if is_deleted { bots } else { Vec::new() };
+        for bot in deleted {
             if let Err(error) = self.remove_bot(user, &bot).await {
                 tracing::warn!(%bot, %error, "the deletion of a deleted user's bot is left for later");
                 left_bot = Some(error);
