@@ -154,7 +154,12 @@ impl Chat {
         let (key, head, now) = (Purges { session, user: user.clone() }, known.head.seq, self.inner.clock.now());
         let found = self.inner.store.get(&key).await?;
         let before = found.as_ref().map(|found| &*found.value);
-        let running = before.and_then(|before| before.work);
+        let running = match before.and_then(|before| before.work) {
+            Some(work) if self.inner.store.get(&work.key()).await?.is_some() => Some(work),
+            // A record without its work, as a restored backup can have it: nobody goes on. Where the work has just ended, the record has
+            // another version now.
+            Some(_) | None => None,
+        };
         let is_same = before.is_some_and(|before| {
             before.upto >= head && before.by == *by.user && before.administrator == by.is_administrator
         });
