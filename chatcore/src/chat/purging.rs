@@ -129,7 +129,8 @@ impl Chat {
         for _ in 0..self.inner.limits.commit_attempts {
             let known = self.known(session, by.user, Some(user), Freshness::Fresh).await?;
             known.session()?;
-            if known.target.is_none() {
+            // The record of a user who never was there holds a ban.
+            if known.target.as_ref().is_none_or(|record| record.standing == crate::model::Standing::Stranger) {
                 return Err(crate::permission::Denial::TargetNotParticipant.into());
             }
             let mut writes = authority().await?;
