@@ -4,7 +4,7 @@ use chatcore::{
     Authenticator as _,
     chat::CreateBotToken,
     identity::{BotAuthenticator, NoTokens},
-    store::{Change, Departure, DepartureTask, Departures, Prefix, Standings, TypedKey as _},
+    store::{Change, Departure, DepartureTask, Departures, Orphans, Prefix, Standings, TypedKey as _},
 };
 use tokio::sync::oneshot;
 
@@ -221,6 +221,41 @@ async fn an_owner_who_joins_during_the_return_is_the_owner() {
     let (user_id, previous, role) = (bob.user_id.clone(), ParticipantRole::Member, ParticipantRole::Owner);
     let changed = EventKind::Participant(ParticipantEvent::RoleChanged { user_id, previous, role });
     assert_eq!(log(&store.intact(), own).await.last().map(|event| &event.kind), Some(&changed));
+}
+
+#[tokio::test]
+async fn a_return_that_is_late_forgets_no_session_of_a_newer_ban() {
+    let store = Hooked::default();
+    let (here, there) = (Chat::builder(store.clone()).build(), Chat::builder(store.intact()).build());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let own = room(&there, &bob, &[&alice]).await;
+    there.ban_account(&bob.user_id, ban()).await.unwrap();
+    *store.commits_of.lock().unwrap() = Some(Orphans::TABLE.name);
+    let [(first, go_first), (second, go_second)] = [(), ()].map(|()| {
+        let ((reached, hangs), (go_on, goes_on)) = (oneshot::channel(), oneshot::channel());
+        store.before_commit.once(async move {
+            let _ = reached.send(());
+            let _ = goes_on.await;
+        });
+        (hangs, go_on)
+    });
+    let unbanning = tokio::spawn({
+        let (here, bob) = (here.clone(), bob.user_id.clone());
+        async move { here.unban_account(&bob).await }
+    });
+    // The process hangs before the owner is back, and another one brings the owner back after another ban.
+    in_time(first).await.unwrap();
+    there.ban_account(&bob.user_id, ban()).await.unwrap();
+    there.unban_account(&bob.user_id).await.unwrap();
+    let _ = go_first.send(());
+    // Now there is nothing to do. Before that is written down, there is.
+    in_time(second).await.unwrap();
+    there.ban_account(&bob.user_id, ban()).await.unwrap();
+    let _ = go_second.send(());
+    in_time(unbanning).await.unwrap().unwrap();
+    there.unban_account(&bob.user_id).await.unwrap();
+    let owner = there.participant(&bob, own, &bob.user_id, false).await.unwrap();
+    assert_eq!((owner.role, owner.is_active), (ParticipantRole::Owner, true));
 }
 
 #[tokio::test]

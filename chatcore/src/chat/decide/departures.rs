@@ -252,14 +252,16 @@ impl Chat {
             };
             let known = self.known(id, user, None, Freshness::Fresh).await?;
             let now = self.inner.clock.now().max(known.head.at);
+            let held = Standings { user: user.clone() }.hold(version);
             let Some(mut plan) = self.reinstate(&known, user, now)? else {
-                return match self.inner.store.commit(Change::of_records(vec![orphan.remove()])).await {
-                    Ok(_) => Ok(Step::Done),
-                    Err(error) => Err(error.into()),
-                };
+                // A ban that was made meanwhile can have left the session without its owner again.
+                match self.inner.store.commit(Change::of_records(vec![held, orphan.remove()])).await {
+                    Ok(_) => return Ok(Step::Done),
+                    Err(StoreError::Conflict { .. }) => continue,
+                    Err(error) => return Err(error.into()),
+                }
             };
-            let key = Standings { user: user.clone() };
-            plan.writes.push(Write { key: key.key(), expect: Expect::Version(version), kind: WriteKind::Hold });
+            plan.writes.push(held);
             plan.writes.push(orphan.remove());
             let event = |kind| NewEvent { actor: user.clone(), created_at: now, kind };
             let change = Change::of(id, known.head.seq, plan.events.into_iter().map(event).collect(), plan.writes);
