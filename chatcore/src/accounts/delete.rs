@@ -86,7 +86,6 @@ impl Accounts {
                         let (accounts, user) = (self.clone(), user.clone());
                         tokio::spawn(async move {
                             // Not before the answer, which goes over a connection that the deletion ends.
-                            accounts.inner.chat.silence_bots_of(&user).await;
                             if let Err(error) = accounts.erase(&user, Some(claim)).await {
                                 tracing::warn!(%user, %error, "an erasure stopped; it goes on later");
                             }
@@ -183,6 +182,10 @@ impl Accounts {
         if let Err(error) = &requests {
             tracing::warn!(%error, "a deleted user's requests to join are not taken back yet");
         }
+        let bans = self.inner.chat.erase_bans(user).await;
+        if let Err(error) = &bans {
+            tracing::warn!(%error, "the reasons of a deleted user's bans are not erased yet");
+        }
         #[cfg(feature = "avatars")]
         let pictures = self.erase_pictures(user).await;
         #[cfg(not(feature = "avatars"))]
@@ -226,7 +229,8 @@ impl Accounts {
             }
         }
         self.inner.chat.forget_blocks(user).await?;
-        if requests.is_err() || !claim.erasure.left.is_empty() || matches!(pictures, Erased::Failed) {
+        let is_left = requests.is_err() || bans.is_err() || !claim.erasure.left.is_empty();
+        if is_left || matches!(pictures, Erased::Failed) {
             return self.put_off(claim).await;
         }
         let done = Erasures { user: user.clone() }.remove().at(claim.version);
@@ -252,8 +256,8 @@ impl Accounts {
 
     /// Erases what a user left in one session: after the position that is done, or all of a session that was left before.
     async fn erase_session(&self, claim: &mut Claim<'_>, session: SessionId, was_left: bool) -> Result<Erased> {
-        if let Err(error) = self.inner.chat.erase_metadata(claim.user, session).await {
-            tracing::warn!(%session, %error, "a deleted user's metadata in one session are not erased yet");
+        if let Err(error) = self.inner.chat.erase_notes(claim.user, session).await {
+            tracing::warn!(%session, %error, "a deleted user's metadata and reasons in one session are not erased yet");
             return Ok(Erased::Failed);
         }
         if let Err(error) = self.inner.chat.erase_reports(claim.user, session).await {

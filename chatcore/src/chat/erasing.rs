@@ -3,24 +3,29 @@
 //! No permission is asked: a deleted account acts no more, and what it wrote is its user's. The log still decides: a change that is stale is
 //! planned again.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 
 use super::{
     Chat,
     bulk::{Deleter, Gone},
-    decide::departures::Departed,
-    read::lists::put_participant,
+    decide::{
+        departures::Departed,
+        govern::{keys, participant, understood},
+    },
+    read::lists::{CHUNK, put_participant},
 };
 use crate::{
     error::{Error, Result},
     model::{
-        Event, EventKind, MessageEvent, MessageStatus, MessageType, NewEvent, ParticipantEvent, RemovalReason, Seq,
-        SessionId, Standing, UserId,
+        Event, EventKind, MessageEvent, MessageStatus, MessageType, ModerationAction, NewEvent, ParticipantEvent,
+        RemovalReason, Sanction, Seq, SessionId, Standing, UserId,
     },
     store::{
-        Change, ClientIds, DepartureTask, Freshness, LogRange, ParticipantRecord, StoreError, TypedKey, Version, Write,
+        BannedFrom, Change, ChatStoreExt as _, ClientIds, DepartureTask, FactsQuery, Freshness, KeyPart as _, LogRange,
+        ModerationEntries, ModerationRecord, Newest, ParticipantRecord, SessionFacts, StoreError, TypedKey, Version,
+        Write,
     },
 };
 
@@ -39,18 +44,72 @@ impl Chat {
         Ok(self.depart(user, claim, Duration::ZERO).await? == Departed::Done)
     }
 
-    /// Removes the metadata of a deleted user in a session, which the user is still in where the session is deleted: nobody is taken out of
-    /// such a session, and its owner may restore it.
-    pub(crate) async fn erase_metadata(&self, user: &UserId, id: SessionId) -> Result<()> {
+    /// Removes what participants' records of a session hold in words about a deleted user, and in words of the user: the user's metadata, the
+    /// reasons of the user's ban and mute, and the reasons that the user gave for bans and mutes of others. The bans and mutes stay. The user is
+    /// still in the session where the session is deleted: nobody is taken out of such a session, and its owner may restore it.
+    pub(crate) async fn erase_notes(&self, user: &UserId, id: SessionId) -> Result<()> {
+        self.erase_notes_on(user, id, &BTreeSet::from([user])).await?;
+        let mut after = None;
+        loop {
+            let scan = ModerationEntries::under(vec![id.part()]).after(after.take()).limit(CHUNK);
+            let found = self.inner.store.list::<ModerationEntries>(scan).await?;
+            let Some((last, _)) = found.last() else { return Ok(()) };
+            after = Some(vec![last.entry.part()]);
+            let sanctions = |record: &ModerationRecord| {
+                record.actor == *user
+                    && matches!(record.action, ModerationAction::UserBanned | ModerationAction::UserMuted)
+            };
+            let sanctioned = found.iter().map(|(_, found)| &*found.value).filter(|record| sanctions(record));
+            let others: BTreeSet<&UserId> = sanctioned.map(|record| &record.user).collect();
+            if !others.is_empty() {
+                self.erase_notes_on(user, id, &others).await?;
+            }
+        }
+    }
+
+    /// Removes the reasons of a deleted user's bans from sessions, also from those that the user never was in. A session that fails keeps no
+    /// other one waiting.
+    pub(crate) async fn erase_bans(&self, user: &UserId) -> Result<()> {
+        let (mut after, mut done) = (None, Ok(()));
+        loop {
+            let scan = BannedFrom::under(vec![user.part()]).after(after.take()).limit(CHUNK);
+            let found = self.inner.store.list::<BannedFrom>(scan).await?;
+            let Some((last, _)) = found.last() else { return done };
+            after = Some(vec![last.session.part()]);
+            for (BannedFrom { session: Newest(id), .. }, _) in found {
+                if let Err(error) = self.erase_notes_on(user, id, &BTreeSet::from([user])).await {
+                    tracing::warn!(session = %id, %error, "the reason of a deleted user's ban is not erased yet");
+                    done = Err(error);
+                }
+            }
+        }
+    }
+
+    /// Removes the words about a deleted user, and those of the user, from the records of these users in a session, in one commit.
+    async fn erase_notes_on(&self, user: &UserId, id: SessionId, users: &BTreeSet<&UserId>) -> Result<()> {
         let gate = self.inner.gates.pass(id).await;
+        let keys = keys(id, users.iter().copied());
         for _ in 0..self.inner.limits.commit_attempts {
-            let known = self.known(id, user, None, Freshness::Fresh).await?;
-            let Some(before) = known.actor.as_deref().filter(|record| record.metadata.is_some()) else { return Ok(()) };
-            let writes = put_participant(Some(before), ParticipantRecord { metadata: None, ..before.clone() });
+            let query = FactsQuery { session_id: id, records: &keys };
+            let facts = self.inner.store.facts(&[query], Freshness::Fresh).await?;
+            let SessionFacts { head, governance: _, records } = facts.into_iter().next().ok_or(Error::Internal)?;
+            let mut records = records.into_iter();
+            understood(records.next().flatten())?;
+            let mut writes = Vec::new();
+            for record in records {
+                let Some(before) = participant(record)? else { continue };
+                if let Some(after) = without_words(&before, user) {
+                    writes.extend(put_participant(Some(&*before), after));
+                }
+            }
+            if writes.is_empty() {
+                return Ok(());
+            }
+            // An event has to govern the change of the records, and this one says nothing of the others.
             let kind = EventKind::Participant(ParticipantEvent::MetadataChanged { user_id: user.clone() });
-            let created_at = self.inner.clock.now().max(known.head.at);
+            let created_at = self.inner.clock.now().max(head.at);
             let event = NewEvent { actor: user.clone(), created_at, kind };
-            match self.inner.store.commit(Change::of(id, known.head.seq, vec![event], writes)).await {
+            match self.inner.store.commit(Change::of(id, head.seq, vec![event], writes)).await {
                 Ok(committed) => {
                     drop(gate);
                     self.tell(id, &committed.events).await;
@@ -97,6 +156,19 @@ impl Chat {
         }
         Err(Error::Unavailable)
     }
+}
+
+/// The record without the words of a user, and the user's own record also without the words of others; `None` where it has none.
+fn without_words(record: &ParticipantRecord, user: &UserId) -> Option<ParticipantRecord> {
+    let is_own = record.user_id == *user;
+    let bare = |sanction: &Sanction| {
+        let reason = sanction.reason.clone().filter(|_| !is_own && sanction.by != *user);
+        Sanction { reason, ..sanction.clone() }
+    };
+    let metadata = record.metadata.clone().filter(|_| !is_own);
+    let (ban, mute) = (record.ban.as_ref().map(bare), record.mute.as_ref().map(bare));
+    let after = ParticipantRecord { metadata, ban, mute, ..record.clone() };
+    (after != *record).then_some(after)
 }
 
 /// Adds a message of the user, also one that was deleted and still has a client id.

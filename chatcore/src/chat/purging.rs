@@ -129,7 +129,8 @@ impl Chat {
         for _ in 0..self.inner.limits.commit_attempts {
             let known = self.known(session, by.user, Some(user), Freshness::Fresh).await?;
             known.session()?;
-            if known.target.is_none() {
+            // The record of a user who never was there holds a ban.
+            if known.target.as_ref().is_none_or(|record| record.standing == crate::model::Standing::Stranger) {
                 return Err(crate::permission::Denial::TargetNotParticipant.into());
             }
             let mut writes = authority().await?;
@@ -154,7 +155,12 @@ impl Chat {
         let (key, head, now) = (Purges { session, user: user.clone() }, known.head.seq, self.inner.clock.now());
         let found = self.inner.store.get(&key).await?;
         let before = found.as_ref().map(|found| &*found.value);
-        let running = before.and_then(|before| before.work);
+        let running = match before.and_then(|before| before.work) {
+            Some(work) if self.inner.store.get(&work.key()).await?.is_some() => Some(work),
+            // A record without its work, as a restored backup can have it: nobody goes on. Where the work has just ended, the record has
+            // another version now.
+            Some(_) | None => None,
+        };
         let is_same = before.is_some_and(|before| {
             before.upto >= head && before.by == *by.user && before.administrator == by.is_administrator
         });

@@ -211,7 +211,8 @@ impl Chat {
     /// the user follows that event. After the return, the removal is complete in all sessions. If the process ends earlier, another process
     /// continues.
     ///
-    /// A session that the user owns has no owner until the ban ends. A ban of a banned user replaces the ban.
+    /// A session that the user owns has no owner until the ban ends. All tokens of the user's bots end, as a part of the same work. A ban of a
+    /// banned user replaces the ban.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a reason that is empty or longer than [`description_chars`](crate::Limits::description_chars), or an end in
@@ -241,7 +242,8 @@ impl Chat {
     }
 
     /// Ends the ban of an account. The user becomes the owner again of the sessions that the ban left without an owner, also if a session
-    /// is full meanwhile. The user must join other sessions again. For a user who is not banned, nothing changes.
+    /// is full meanwhile, or if the user is in the session again with another role. The user must join other sessions again. For a user who
+    /// is not banned, nothing changes.
     ///
     /// A ban with an end needs no call of this function: the user's next call after the end restores the ownerships.
     ///
@@ -293,9 +295,6 @@ impl Chat {
         };
         let authority = by.map(|by| by.authority);
         let Some(version) = self.commit_standing(user, change, beside, authority).await? else { return Ok(()) };
-        if let DepartureTask::Remove { .. } = task {
-            self.silence_bots_of(user).await;
-        }
         // The mark is made: an error must not say that nothing was changed.
         match self.depart(user, Some(version), PATIENCE).await {
             Ok(Departed::Done) => return Ok(()),

@@ -3,7 +3,7 @@ mod reports;
 use chatcore::{
     Authenticator as _, ChatStore,
     accounts::{ErasureRecord, Erasures},
-    chat::{AddParticipant, CreateBotToken, EditMessage, FileReport, SendMessage, SetUserSettings},
+    chat::{AddParticipant, CreateBotToken, EditMessage, FileReport, SanctionUser, SendMessage, SetUserSettings},
     identity::{BotAuthenticator, NoTokens, Scope},
     model::{
         Content, EventKind, HeldId, MessageBody, MessageEvent, MessageWindow, Page, ReportReason, SessionId,
@@ -218,6 +218,41 @@ async fn texts_may_stay_under_the_name_of_a_removed_user() {
     assert_eq!((kit::text_of(&found), found.sender.name.as_str()), ("this stays", "Gone"));
     let participant = world.chat.participant(&by_eve, id, &ada.account.user_id, false).await.unwrap();
     assert_eq!((participant.is_active, participant.metadata), (false, None));
+}
+
+#[tokio::test]
+async fn a_deleted_account_leaves_no_reason_of_a_ban_or_a_mute() {
+    let world = World::with(AccountSettings { erases_messages: false, ..settings() });
+    let (ada, bob, eve) = (world.register("ada").await, world.register("bob").await, world.register("eve").await);
+    let (by_ada, by_bob, by_eve) = (world.caller(&ada).await, world.caller(&bob).await, world.caller(&eve).await);
+    let id = kit::room(&world.chat, &by_eve, &[&by_ada, &by_bob]).await;
+    world.chat.change_role(&by_eve, id, &by_ada.user_id, chatcore::model::ParticipantRole::Admin).await.unwrap();
+    let (left, never_in) =
+        (kit::room(&world.chat, &by_eve, &[&by_ada]).await, kit::room(&world.chat, &by_eve, &[]).await);
+    let sanction = |reason: &str| SanctionUser { reason: Some(reason.to_owned()), until: None };
+    let (of_ada, about_ada) = (|| sanction("secret-of-ada"), || sanction("secret-about-ada"));
+    world.chat.mute_participant(&by_ada, id, &by_bob.user_id, of_ada()).await.unwrap();
+    world.chat.ban_participant(&by_ada, id, &by_bob.user_id, of_ada()).await.unwrap();
+    world.chat.ban_participant(&by_eve, id, &kit::user_id("zoe"), sanction("eve says")).await.unwrap();
+    world.chat.mute_participant(&by_eve, left, &by_ada.user_id, about_ada()).await.unwrap();
+    world.chat.ban_participant(&by_eve, left, &by_ada.user_id, about_ada()).await.unwrap();
+    world.chat.ban_participant(&by_eve, never_in, &by_ada.user_id, about_ada()).await.unwrap();
+    let before = everything(&world, &[id]).await;
+    assert!(before.contains("secret-of-ada") && before.contains("secret-about-ada"));
+    world.accounts.delete_account(&by_ada, &here(), PASSWORD).await.unwrap();
+    erased(&world).await;
+    assert!(!everything(&world, &[id, left, never_in]).await.contains("secret-"));
+    // The bans stay, and so do the reasons of others.
+    let bans = async |id| {
+        let bans = world.chat.bans(&by_eve, id, Page::FIRST).await.unwrap().entries;
+        bans.into_iter().map(|ban| (ban.user.user_id, ban.reason)).collect::<Vec<_>>()
+    };
+    let mut expected = vec![(by_bob.user_id.clone(), None), (kit::user_id("zoe"), Some("eve says".to_owned()))];
+    expected.sort();
+    assert_eq!(bans(id).await, expected);
+    for id in [left, never_in] {
+        assert_eq!(bans(id).await, [(by_ada.user_id.clone(), None)]);
+    }
 }
 
 /// These were never sent, and nobody can approve them any more.

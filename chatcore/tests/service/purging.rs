@@ -285,6 +285,25 @@ async fn a_deletion_ends_with_the_right_to_it() {
     assert_eq!(done, answer(id, &bob, 450, true));
 }
 
+/// A restored backup can have the record of a deletion without its work.
+#[tokio::test]
+async fn a_deletion_whose_work_is_missing_begins_again() {
+    let (store, clock) = (Breakable::default(), TestClock::default());
+    let chat = process(&store, &clock);
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    say(&chat, &bob, id, "x").await;
+    *store.broken.lock().unwrap() = Some(id);
+    assert_eq!(chat.delete_messages_of(&alice, id, &bob.user_id).await.unwrap(), answer(id, &bob, 0, false));
+    *store.broken.lock().unwrap() = None;
+    let works = store.scan(&[Dues::under(Vec::new())]).await.unwrap().remove(0);
+    let removed = works.iter().map(|(key, _)| Dues::from_parts(&key.parts).unwrap().remove()).collect();
+    store.commit(Change::of_records(removed)).await.unwrap();
+    assert_eq!((works.len(), dues(&store).await), (1, 0));
+    assert_eq!(chat.delete_messages_of(&alice, id, &bob.user_id).await.unwrap(), answer(id, &bob, 1, true));
+    assert_eq!((deletions(&chat, &alice, id).await.len(), dues(&store).await), (1, 0));
+}
+
 /// An error after the wish was taken down is no failure: the work goes on.
 #[tokio::test]
 async fn what_fails_in_the_middle_is_done_later() {

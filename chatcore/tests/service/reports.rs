@@ -84,6 +84,25 @@ async fn a_report_is_for_those_who_moderate_and_the_reported_user_learns_nothing
     }
 }
 
+/// Who is banned is not for members to know.
+#[tokio::test]
+async fn a_report_does_not_tell_who_is_banned() {
+    let chat = uncounted(MemoryStore::new());
+    let (id, [alice, _, bob, carl, _]) = staffed(&chat).await;
+    for user_id in [&user_id("zoe"), &bob.user_id] {
+        chat.ban_participant(&alice, id, user_id, SanctionUser::ENDLESS).await.unwrap();
+    }
+    for never_in in ["zoe", "nobody"].map(user_id) {
+        let refused = chat.report_participant(&carl, id, &never_in, spam(None)).await;
+        assert_denied(refused, Denial::TargetNotParticipant);
+        let refused = chat.delete_messages_of(&alice, id, &never_in).await;
+        assert_denied(refused, Denial::TargetNotParticipant);
+    }
+    // Who was there can be reported also after the ban.
+    assert_eq!(chat.report_participant(&carl, id, &bob.user_id, spam(None)).await.unwrap().user_id, bob.user_id);
+    chat.delete_messages_of(&alice, id, &bob.user_id).await.unwrap();
+}
+
 #[tokio::test]
 async fn what_cannot_be_reported_changes_nothing() {
     let store = MemoryStore::new();

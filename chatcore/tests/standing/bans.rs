@@ -1,5 +1,7 @@
 //! Bans of accounts: out of everything, and back.
 
+use chatcore::chat::SanctionUser;
+
 use super::*;
 
 #[tokio::test]
@@ -100,6 +102,39 @@ async fn a_ban_that_is_over_lets_the_user_in_with_the_next_call() {
     clock.advance(TimeDelta::seconds(60));
     assert_eq!(chat.session(&alice, id).await.unwrap().participants.len(), 1);
     assert_eq!(chat.standing(&alice.user_id).await.unwrap().ban, None);
+}
+
+#[tokio::test]
+async fn an_owner_who_was_added_after_the_ban_is_the_owner_with_the_next_call() {
+    for meanwhile in ["nothing", "muted", "another role", "removed", "banned"] {
+        let clock = TestClock::default();
+        let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).build();
+        let (alice, adam) = (user("alice"), user("adam"));
+        let id = room(&chat, &alice, &[&adam]).await;
+        chat.change_role(&alice, id, &adam.user_id, ParticipantRole::Admin).await.unwrap();
+        let until = Some(clock.now() + TimeDelta::seconds(60));
+        chat.ban_account(&alice.user_id, BanAccount { until, ..ban() }).await.unwrap();
+        clock.advance(TimeDelta::seconds(60));
+        let add = AddParticipant { user_id: alice.user_id.clone(), role: None };
+        let added = chat.add_participant(&adam, id, add).await.unwrap().participant;
+        assert_eq!((added.role, added.is_active), (ParticipantRole::Member, true));
+        match meanwhile {
+            "muted" => chat.mute_participant(&adam, id, &alice.user_id, SanctionUser::ENDLESS).await.unwrap(),
+            "another role" => {
+                chat.change_role(&adam, id, &alice.user_id, ParticipantRole::Viewer).await.unwrap();
+            }
+            "removed" => chat.remove_participant(&adam, id, &alice.user_id).await.unwrap(),
+            "banned" => chat.ban_participant(&adam, id, &alice.user_id, SanctionUser::ENDLESS).await.unwrap(),
+            _ => {}
+        }
+        let me = chat.participant(&alice, id, &alice.user_id, false).await.unwrap();
+        let expected = (ParticipantRole::Owner, true, None);
+        assert_eq!((me.role, me.is_active, me.muted), expected, "{meanwhile}");
+        assert_eq!(chat.session(&adam, id).await.unwrap().summary.session.participant_count, 2, "{meanwhile}");
+        assert!(chat.bans(&adam, id, Page::FIRST).await.unwrap().entries.is_empty(), "{meanwhile}");
+        say(&chat, &alice, id, "back").await;
+        chat.transfer_ownership(&alice, id, &adam.user_id).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,11 @@
 //! The work of a ban in the user's sessions, where something gets in its way.
 
-use chatcore::store::{Change, Departure, DepartureTask, Departures, Prefix, TypedKey as _};
+use chatcore::{
+    Authenticator as _,
+    chat::CreateBotToken,
+    identity::{BotAuthenticator, NoTokens},
+    store::{Change, Departure, DepartureTask, Departures, Orphans, Prefix, Standings, TypedKey as _},
+};
 use tokio::sync::oneshot;
 
 use super::*;
@@ -124,6 +129,37 @@ async fn a_ban_that_ends_while_its_removals_run_leaves_the_user_where_they_are()
     }
 }
 
+/// The process ends after the commit of the ban, before the tokens end, and another process goes on.
+#[tokio::test(start_paused = true)]
+async fn a_ban_whose_process_ended_ends_the_tokens_of_the_users_bots() {
+    let (clock, store) = (TestClock::default(), Hooked::default());
+    let first = Chat::builder(store.clone()).clock(clock.clone()).build();
+    let second = Chat::builder(store.intact()).clock(clock.clone()).build();
+    let alice = user("alice");
+    let bot = first.create_bot(&alice, "A bot").await.unwrap().profile.user_id;
+    let created = first.create_bot_token(&alice, &bot, CreateBotToken::named("a token")).await.unwrap();
+    let tokens = BotAuthenticator::new(second.clone(), NoTokens);
+    tokens.authenticate(created.secret.as_str()).await.unwrap();
+    *store.commits_of.lock().unwrap() = Some(Standings::TABLE.name);
+    store.before_commit.once(async {});
+    store.before_commit.once(std::future::pending());
+    let banning = first.ban_account(&alice.user_id, ban());
+    assert!(tokio::time::timeout(Duration::from_secs(5), banning).await.is_err());
+    assert!(store.before_commit.is_done());
+    drop(first);
+    assert_eq!(work_left(&store.intact()).await, 1);
+    clock.advance(TimeDelta::seconds(31));
+    second.start_background_tasks();
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(work_left(&store.intact()).await, 0);
+    // Also after the ban the owner needs new tokens.
+    second.unban_account(&alice.user_id).await.unwrap();
+    assert_eq!(tokens.authenticate(created.secret.as_str()).await.unwrap_err(), Error::TokenInvalid);
+    clock.advance(TimeDelta::seconds(1));
+    let created = second.create_bot_token(&alice, &bot, CreateBotToken::named("another token")).await.unwrap();
+    assert_eq!(tokens.authenticate(created.secret.as_str()).await.unwrap().user_id, bot);
+}
+
 #[tokio::test]
 async fn a_ban_during_the_return_of_an_owner_is_a_ban() {
     let store = Hooked::default();
@@ -152,6 +188,74 @@ async fn a_ban_during_the_return_of_an_owner_is_a_ban() {
     there.unban_account(&bob.user_id).await.unwrap();
     assert_eq!(there.session(&bob, own).await.unwrap().participants.len(), 2);
     assert_eq!(work_left(&store.intact()).await, 0);
+}
+
+#[tokio::test]
+async fn an_owner_who_joins_during_the_return_is_the_owner() {
+    let store = Hooked::default();
+    let [here, there] = [(), ()].map(|()| Chat::builder(store.clone()).build());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let own = room(&here, &bob, &[&alice]).await;
+    here.ban_account(&bob.user_id, ban()).await.unwrap();
+    // The end of the ban is committed, and the process hangs before the owner is back.
+    let ((reached, hangs), (go_on, goes_on)) = (oneshot::channel(), oneshot::channel());
+    store.before_commit.once(async {});
+    store.before_commit.once(async move {
+        let _ = reached.send(());
+        let _ = goes_on.await;
+    });
+    let unbanning = tokio::spawn({
+        let (here, bob) = (here.clone(), bob.user_id.clone());
+        async move { here.unban_account(&bob).await }
+    });
+    in_time(hangs).await.unwrap();
+    assert_eq!(there.join(&bob, own).await.unwrap().participant.role, ParticipantRole::Member);
+    let _ = go_on.send(());
+    in_time(unbanning).await.unwrap().unwrap();
+    for chat in [&here, &there] {
+        let owner = chat.participant(&bob, own, &bob.user_id, false).await.unwrap();
+        assert_eq!((owner.role, owner.is_active), (ParticipantRole::Owner, true));
+    }
+    assert_eq!(here.session(&alice, own).await.unwrap().participants.len(), 2);
+    // The log tells it by a change of the role.
+    let (user_id, previous, role) = (bob.user_id.clone(), ParticipantRole::Member, ParticipantRole::Owner);
+    let changed = EventKind::Participant(ParticipantEvent::RoleChanged { user_id, previous, role });
+    assert_eq!(log(&store.intact(), own).await.last().map(|event| &event.kind), Some(&changed));
+}
+
+#[tokio::test]
+async fn a_return_that_is_late_forgets_no_session_of_a_newer_ban() {
+    let store = Hooked::default();
+    let (here, there) = (Chat::builder(store.clone()).build(), Chat::builder(store.intact()).build());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let own = room(&there, &bob, &[&alice]).await;
+    there.ban_account(&bob.user_id, ban()).await.unwrap();
+    *store.commits_of.lock().unwrap() = Some(Orphans::TABLE.name);
+    let [(first, go_first), (second, go_second)] = [(), ()].map(|()| {
+        let ((reached, hangs), (go_on, goes_on)) = (oneshot::channel(), oneshot::channel());
+        store.before_commit.once(async move {
+            let _ = reached.send(());
+            let _ = goes_on.await;
+        });
+        (hangs, go_on)
+    });
+    let unbanning = tokio::spawn({
+        let (here, bob) = (here.clone(), bob.user_id.clone());
+        async move { here.unban_account(&bob).await }
+    });
+    // The process hangs before the owner is back, and another one brings the owner back after another ban.
+    in_time(first).await.unwrap();
+    there.ban_account(&bob.user_id, ban()).await.unwrap();
+    there.unban_account(&bob.user_id).await.unwrap();
+    let _ = go_first.send(());
+    // Now there is nothing to do. Before that is written down, there is.
+    in_time(second).await.unwrap();
+    there.ban_account(&bob.user_id, ban()).await.unwrap();
+    let _ = go_second.send(());
+    in_time(unbanning).await.unwrap().unwrap();
+    there.unban_account(&bob.user_id).await.unwrap();
+    let owner = there.participant(&bob, own, &bob.user_id, false).await.unwrap();
+    assert_eq!((owner.role, owner.is_active), (ParticipantRole::Owner, true));
 }
 
 #[tokio::test]

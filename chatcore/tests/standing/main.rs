@@ -26,7 +26,8 @@ use chatcore::{
     Chat, ChatStore, Clock, Error, InProcessNotifier, Limits, MemoryStore, Principal, TestClock,
     chat::{AddParticipant, BanAccount, CreateSession, SendMessage},
     model::{
-        Event, EventKind, LoginId, ParticipantEvent, ParticipantRole, RemovalReason, SessionId, SessionType, UserId,
+        Event, EventKind, LoginId, Page, ParticipantEvent, ParticipantRole, RemovalReason, SessionId, SessionType,
+        UserId,
     },
     store::LogRange,
 };

@@ -176,20 +176,6 @@ impl Chat {
         Ok(found.map(|found| found.value.bots.iter().map(|owned| owned.id.clone()).collect()).unwrap_or_default())
     }
 
-    /// Ends the tokens of a user's bots, whose account is banned or deleted. New tokens are refused by the standing of the owner already, so
-    /// this ends what is open.
-    pub(crate) async fn silence_bots_of(&self, owner: &UserId) {
-        let silenced = async {
-            for bot in self.bots_of(owner).await? {
-                self.end_all_logins(&bot, None).await?;
-            }
-            Ok::<(), Error>(())
-        };
-        if let Err(error) = silenced.await {
-            tracing::warn!(%owner, %error, "the connections of a user's bots could not be ended");
-        }
-    }
-
     /// A user's bots, for the export of the user's data.
     ///
     /// # Errors

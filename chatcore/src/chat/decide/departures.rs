@@ -1,4 +1,5 @@
-//! Takes a user out of all sessions, and gives sessions their owner back: one guarded commit in each session. Deletes the bots of a deleted user.
+//! Takes a user out of all sessions, and gives sessions their owner back: one guarded commit in each session. Ends the tokens of the bots of a
+//! banned user, and deletes the bots of a deleted user.
 //!
 //! The work is a record that is written together with the user's standing. The process that wrote it works at once; where it ends
 //! before it is done, any other process continues.
@@ -9,15 +10,17 @@ use std::{
     time::Duration,
 };
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::{
     runtime::Handle,
     time::{Instant, sleep, timeout},
 };
 
+use super::govern::{Known, Plan};
 use crate::chat::{
     Chat, Inner,
     participants::{admit, dismiss},
+    read::lists::put_participant,
     stream::task::Task,
 };
 use crate::{
@@ -107,17 +110,31 @@ impl Chat {
         }
     }
 
-    /// Deletes the bots of a deleted user, does the work, and removes the record. The version of the record where it is still there.
+    /// Ends the tokens of the bots of a user who is taken out, deletes the bots of a deleted user, does the work, and removes the record. The
+    /// version of the record where it is still there.
     async fn work(&self, user: &UserId, task: &DepartureTask, version: Version) -> Result<Option<Version>> {
         let key = Departures { user: user.clone() };
         let (mut version, mut after, mut left) = (version, None, None);
-        // First, so that no bot writes on while its owner's sessions are done. Of the standing and not of the task: a ban of a deleted user
-        // replaces the task.
-        let is_deleted = matches!(task, DepartureTask::Remove { .. })
-            && self.inner.standings.fresh(user).await?.standing.deleted_at.is_some();
-        let bots = if is_deleted { self.bots_of(user).await? } else { Vec::new() };
+        let owner = match task {
+            DepartureTask::Remove { .. } => Some(self.inner.standings.fresh(user).await?.standing),
+            DepartureTask::Restore => None,
+        };
+        // Of the standing and not of the task: a ban of a deleted user replaces the task.
+        let is_deleted = owner.as_ref().is_some_and(|owner| owner.deleted_at.is_some());
+        // A ban stays in the standing until the user's first call after its end. So no token is newer than the ban.
+        let is_out = owner.is_some_and(|owner| owner.deleted_at.is_some() || owner.ban.is_some());
+        // First, so that no bot writes on while its owner's sessions are done.
+        let bots = if is_out { self.bots_of(user).await? } else { Vec::new() };
         let mut left_bot = None;
-        for bot in bots {
+        for bot in &bots {
+            if let Err(error) = self.end_all_logins(bot, None).await {
+                tracing::warn!(%bot, %error, "the end of the tokens of a user's bot is left for later");
+                // The deletion of the bot ends them, too.
+                left_bot = (!is_deleted).then_some(error);
+            }
+        }
+        let deleted = if is_deleted { bots } else { Vec::new() };
+        for bot in deleted {
             if let Err(error) = self.remove_bot(user, &bot).await {
                 tracing::warn!(%bot, %error, "the deletion of a deleted user's bot is left for later");
                 left_bot = Some(error);
@@ -235,24 +252,16 @@ impl Chat {
             };
             let known = self.known(id, user, None, Freshness::Fresh).await?;
             let now = self.inner.clock.now().max(known.head.at);
-            let is_orphan = known.session().is_ok_and(|session| session.is_active && session.owner == *user);
-            let former =
-                known.actor.as_deref().filter(|record| is_orphan && matches!(record.standing, Standing::Former(_)));
-            let Some(former) = former else {
-                return match self.inner.store.commit(Change::of_records(vec![orphan.remove()])).await {
-                    Ok(_) => Ok(Step::Done),
-                    Err(error) => Err(error.into()),
-                };
+            let held = Standings { user: user.clone() }.hold(version);
+            let Some(mut plan) = self.reinstate(&known, user, now)? else {
+                // A ban that was made meanwhile can have left the session without its owner again.
+                match self.inner.store.commit(Change::of_records(vec![held, orphan.remove()])).await {
+                    Ok(_) => return Ok(Step::Done),
+                    Err(StoreError::Conflict { .. }) => continue,
+                    Err(error) => return Err(error.into()),
+                }
             };
-            let participant_id = ParticipantId(self.inner.clock.new_id());
-            let role = ParticipantRole::Owner;
-            let standing = Standing::Active(role);
-            let record =
-                ParticipantRecord { id: participant_id, standing, joined_at: now, ban: None, ..former.clone() };
-            let joined = EventKind::Participant(ParticipantEvent::Joined { participant_id, role });
-            let mut plan = admit(&known, Some(former), joined, record)?;
-            let key = Standings { user: user.clone() };
-            plan.writes.push(Write { key: key.key(), expect: Expect::Version(version), kind: WriteKind::Hold });
+            plan.writes.push(held);
             plan.writes.push(orphan.remove());
             let event = |kind| NewEvent { actor: user.clone(), created_at: now, kind };
             let change = Change::of(id, known.head.seq, plan.events.into_iter().map(event).collect(), plan.writes);
@@ -268,6 +277,31 @@ impl Chat {
         }
         tracing::warn!(session = %id, "the return of an owner stayed stale");
         Err(Error::Unavailable)
+    }
+
+    /// What makes the owner of a session its owner again; `None` where there is nothing to do. A mute and a ban of the meantime end: nobody
+    /// sanctions an owner.
+    fn reinstate(&self, known: &Known, user: &UserId, now: DateTime<Utc>) -> Result<Option<Plan>> {
+        let is_owners = known.session().is_ok_and(|session| session.is_active && session.owner == *user);
+        let Some(before) = known.actor.as_deref().filter(|_| is_owners) else { return Ok(None) };
+        let role = ParticipantRole::Owner;
+        let record = ParticipantRecord { standing: Standing::Active(role), ban: None, mute: None, ..before.clone() };
+        match before.standing {
+            Standing::Active(ParticipantRole::Owner) | Standing::Stranger | Standing::Banned(_) => Ok(None),
+            Standing::Former(_) => {
+                let participant_id = ParticipantId(self.inner.clock.new_id());
+                let record = ParticipantRecord { id: participant_id, joined_at: now, ..record };
+                let joined = EventKind::Participant(ParticipantEvent::Joined { participant_id, role });
+                admit(known, Some(before), joined, record).map(Some)
+            }
+            // After the end of the ban, the user came in by another way first.
+            Standing::Active(previous) => {
+                let changed = ParticipantEvent::RoleChanged { user_id: user.clone(), previous, role };
+                let unmuted = before.muted_at(now).map(|_| ParticipantEvent::Unmuted { user_id: user.clone() });
+                let events = std::iter::once(changed).chain(unmuted).map(EventKind::Participant).collect();
+                Ok(Some(Plan { events, writes: put_participant(Some(before), record) }))
+            }
+        }
     }
 
     /// Continues departures whose lease is over.

@@ -68,6 +68,17 @@ impl Known {
         }
     }
 
+    /// The same for an action. Where the action is about what the target did in the session, a ban of the target says nothing: also a user
+    /// who never was there can be banned, and an answer must not tell.
+    fn facts_for(&self, action: Action) -> Facts {
+        let facts = self.facts();
+        if !matches!(action, Action::ReportParticipant { .. } | Action::DeleteMessagesOf) {
+            return facts;
+        }
+        let apart_from_a_ban = || self.target.as_ref().map_or(Standing::Stranger, |record| record.standing);
+        Facts { target: self.has_target.then(apart_from_a_ban), ..facts }
+    }
+
     /// Whether there is a session that was not deleted.
     pub(in crate::chat) fn is_active(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.is_active)
@@ -390,12 +401,12 @@ impl Chat {
         let Tried { action, target, body } = tried.into();
         let user = &principal.user_id;
         let mut known = self.known(id, user, target, freshness).await?;
-        match (self.inner.permissions.decide(&known.facts(), action), freshness) {
+        match (self.inner.permissions.decide(&known.facts_for(action), action), freshness) {
             (Ok(()), _) => {}
             (Err(denial), Freshness::Fresh) => return Err(denial.into()),
             (Err(_), Freshness::Cached) => {
                 known = self.known(id, user, target, Freshness::Fresh).await?;
-                self.inner.permissions.decide(&known.facts(), action)?;
+                self.inner.permissions.decide(&known.facts_for(action), action)?;
             }
         }
         if self.must_permit(principal) {
