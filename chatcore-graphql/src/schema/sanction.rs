@@ -219,8 +219,8 @@ pub(super) struct SanctionQuery;
 /// Queries of bans.
 #[Object]
 impl SanctionQuery {
-    /// The users who are banned from a session, in the order of their ids; without expired bans. For owners and admins. At most 100 at a
-    /// time, 50 by default.
+    /// The users who are banned from a session, in the order of their ids; without expired bans. For owners and admins. A page before other
+    /// pages may be shorter than requested. At most 100 at a time, 50 by default.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn bans(
         &self,

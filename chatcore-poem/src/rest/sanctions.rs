@@ -57,7 +57,8 @@ impl Sanctions {
 
     /// List the users who are banned from a session
     ///
-    /// For owners and admins. In the order of the users' ids; without expired bans. The header `Link` names the next page.
+    /// For owners and admins. In the order of the users' ids; without expired bans. A page before other pages may be shorter than requested.
+    /// The header `Link` names the next page.
     #[oai(path = "/sessions/:session_id/bans", method = "get", operation_id = "listBans")]
     async fn list(
         &self,

@@ -140,6 +140,7 @@ impl Chat {
     /// approved or rejected, and for the caller's own; [`AuthorCannotSend`](Error::AuthorCannotSend) when the author may not send any more;
     /// those of [`send`](Self::send) for the message; [`CommandNotFound`](Error::CommandNotFound) when the bot of the message's command has
     /// left, or no longer offers the command. A message that cannot be sent stays held, and can be rejected.
+    /// [`OutcomeUnknown`](Error::OutcomeUnknown) when the message may be sent: another approval continues.
     pub async fn approve_message(&self, principal: &Principal, session: SessionId, id: HeldId) -> Result<Message> {
         use_case!("approve_message", session, async move {
             self.enter(principal, Use::Request).await?;
@@ -164,13 +165,17 @@ impl Chat {
             let fingerprint = saying.fingerprint().map(str::to_owned);
             let answer = match self.say_approved(&author, session, saying).await {
                 Ok(sent) => self.seen_in(principal, sent).await,
-                // The message may be sent. Another approval finds out.
-                Err(error @ (Error::OutcomeUnknown | Error::Unavailable)) => return Err(error),
+                // The message may be sent. Another approval finds out. Until then the message cannot be rejected.
+                Err(Error::OutcomeUnknown | Error::Unavailable) => return Err(Error::OutcomeUnknown),
                 Err(error) => {
-                    let used = if let Some(claim) = claim { self.inner.store.get(&claim).await? } else { None };
+                    let used = match claim {
+                        Some(claim) => self.inner.store.get(&claim).await.map_err(|_| Error::OutcomeUnknown)?,
+                        None => None,
+                    };
                     if used.is_none_or(|used| used.value.fingerprint != fingerprint) {
                         let waiting = key.put(Held { is_approved: false, ..approved }).at(version);
-                        self.try_commit(Change::of_records(vec![waiting])).await?;
+                        let waits = self.try_commit(Change::of_records(vec![waiting])).await;
+                        waits.map_err(|_| Error::OutcomeUnknown)?;
                         return Err(match error {
                             Error::Denied(_) | Error::DirectRefused | Error::WebhookNotFound => Error::AuthorCannotSend,
                             error => error,
@@ -183,7 +188,9 @@ impl Chat {
             let done = self.review_done(principal, ModerationAction::MessageApproved, &author.user_id);
             let mut writes = vec![key.remove().at(version)];
             writes.extend(answer.as_ref().ok().map(|sent| self.noting(session, done.of_message(sent.seq))));
-            self.without(session, writes, |entry| entry.id == id).await?;
+            let removed = self.without(session, writes, |entry| entry.id == id).await;
+            // The message is sent: an error must not say that nothing was changed.
+            removed.map_err(|error| if answer.is_ok() { Error::OutcomeUnknown } else { error })?;
             answer
         })
     }
@@ -331,7 +338,9 @@ impl Chat {
             Ok(_) => Denial::NotParticipant.into(),
             Err(error) => error,
         };
-        self.without(key.session, vec![key.remove()], |entry| entry.id == key.id).await?;
+        let removed = self.without(key.session, vec![key.remove()], |entry| entry.id == key.id).await;
+        // The message is kept: an error must not say that nothing was changed.
+        removed.map_err(|_| Error::OutcomeUnknown)?;
         Err(error)
     }
 

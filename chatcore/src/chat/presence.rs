@@ -85,7 +85,7 @@ impl Chat {
                         if was_seen {
                             self.inner.presences.chose(user);
                         }
-                        return self.own(user).await;
+                        return self.own(user).await.map_err(|_| Error::OutcomeUnknown);
                     }
                     // Another device was faster.
                     Err(StoreError::Conflict { .. }) => {}

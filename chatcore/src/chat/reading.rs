@@ -173,38 +173,47 @@ impl Chat {
     /// the session after which the next call continues. A retry is safe.
     ///
     /// # Errors
-    /// Those of the host's policy.
+    /// Those of the host's policy; [`OutcomeUnknown`](Error::OutcomeUnknown) when some of the sessions are marked.
     pub async fn mark_all_read(&self, principal: &Principal, after: Option<SessionId>) -> Result<AllRead> {
         use_case!("mark_all_read", async move {
             self.enter(principal, Use::Request).await?;
             self.permit(principal, Operation::ListSessions).await?;
-            let (user, store) = (&principal.user_id, &*self.inner.store);
             let mut all = AllRead { marked: 0, last: None, is_done: false };
             for _ in 0..MAX_MARKED / BATCH {
-                let slice = Slice { after: all.last.or(after), skip: 0, limit: BATCH };
-                let reader = Some((user, self.inner.clock.now()));
-                let found = lists::known_sessions_of(store, user, slice, reader, |session| session.is_active).await?;
-                let is_last = (found.len() as u64) < BATCH;
-                let last = found.last().and_then(|known| known.session.as_ref()).map(|session| session.id);
-                let viewed = found.into_iter().map(|known| self.view(known)).collect();
-                let viewed = self.permitted(principal, viewed).await?;
-                let ends: Vec<_> = viewed.iter().flatten().map(|viewed| viewed.sight).collect();
-                for (id, _) in self.mark_to_ends(user, &ends).await? {
-                    all.marked += 1;
-                    let read_upto = ends.iter().find(|end| end.session_id == id).map_or(0, |end| end.head.seq);
-                    let unread = Unread { count: 0, is_exact: true };
-                    self.signal_marker(user, ReadState { session_id: id, read_upto, unread }).await;
-                    let is_told =
-                        viewed.iter().flatten().any(|viewed| viewed.session.id == id && tells(&viewed.session));
-                    self.tell_read(id, user, Came { seq: read_upto, is_told }).await;
-                }
-                all.last = last.or(all.last);
-                if is_last {
+                let page = self.mark_page(principal, all.last.or(after)).await;
+                // Earlier pages are marked: an error must not say that nothing was changed.
+                let page = page.map_err(|error| if all.marked > 0 { Error::OutcomeUnknown } else { error })?;
+                all.marked += page.marked;
+                all.last = page.last.or(all.last);
+                if page.is_done {
                     return Ok(AllRead { is_done: true, ..all });
                 }
             }
             Ok(all)
         })
+    }
+
+    /// Marks one page of the caller's sessions as read.
+    async fn mark_page(&self, principal: &Principal, after: Option<SessionId>) -> Result<AllRead> {
+        let (user, store) = (&principal.user_id, &*self.inner.store);
+        let slice = Slice { after, skip: 0, limit: BATCH };
+        let reader = Some((user, self.inner.clock.now()));
+        let found = lists::known_sessions_of(store, user, slice, reader, |session| session.is_active).await?;
+        let is_done = (found.len() as u64) < BATCH;
+        let last = found.last().and_then(|known| known.session.as_ref()).map(|session| session.id);
+        let viewed = found.into_iter().map(|known| self.view(known)).collect();
+        let viewed = self.permitted(principal, viewed).await?;
+        let ends: Vec<_> = viewed.iter().flatten().map(|viewed| viewed.sight).collect();
+        let mut page = AllRead { marked: 0, last, is_done };
+        for (id, _) in self.mark_to_ends(user, &ends).await? {
+            page.marked += 1;
+            let read_upto = ends.iter().find(|end| end.session_id == id).map_or(0, |end| end.head.seq);
+            let unread = Unread { count: 0, is_exact: true };
+            self.signal_marker(user, ReadState { session_id: id, read_upto, unread }).await;
+            let is_told = viewed.iter().flatten().any(|viewed| viewed.session.id == id && tells(&viewed.session));
+            self.tell_read(id, user, Came { seq: read_upto, is_told }).await;
+        }
+        Ok(page)
     }
 
     /// The overviews of these sessions for lists of the caller's own sessions, in the order of the ids; `None` for an unreadable log.

@@ -30,6 +30,9 @@ use crate::{
 /// Maximum length of the reason of a ban or a mute, in characters.
 pub const MAX_REASON_CHARS: usize = 500;
 
+/// About how many entries of the list of bans a page looks at. A ban that is over stays in the list until its user comes back.
+const LOOKED: u64 = 500;
+
 /// A ban or a mute of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SanctionUser {
@@ -86,6 +89,15 @@ fn nothing() -> Plan {
 fn change(event: ParticipantEvent, record: ParticipantRecord, known: &Known) -> Plan {
     let writes = put_participant(known.target.as_deref(), record);
     Plan { events: vec![EventKind::Participant(event)], writes }
+}
+
+/// Bans of a session that hold.
+struct Banned {
+    bans: Vec<(UserId, Sanction)>,
+    /// The last position at which one of them was written.
+    upto: Seq,
+    /// The last user whose ban was looked at, where the list goes on.
+    next: Option<UserId>,
 }
 
 impl Chat {
@@ -158,7 +170,8 @@ impl Chat {
         })
     }
 
-    /// The active bans of a session, in the order of the users' ids.
+    /// The active bans of a session, in the order of the users' ids. A page looks at a bounded number of bans that are over, so a page
+    /// before further pages may be shorter than requested.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`Error::Invalid`] for a page outside of the limits.
@@ -172,9 +185,11 @@ impl Chat {
             self.enter(principal, Use::Request).await?;
             let (limit, slice) = self.inner.limits.slice(page)?;
             let known = self.allowed(id, principal, Action::ManageBans, Freshness::Fresh).await?;
-            let (found, upto) = self.banned(id, slice.clone()).await?;
+            let Banned { bans, upto, next } = self.banned(id, slice).await?;
             self.allowed_upto(&known, principal, Action::ManageBans, upto).await?;
-            let page = ListPage::cut(found, limit, |(user, _)| user.clone());
+            let is_full = bans.len() as u64 > limit;
+            let page = ListPage::cut(bans, limit, |(user, _)| user.clone());
+            let page = if is_full { page } else { ListPage { next, ..page } };
             let users = page.iter().flat_map(|(user, ban)| [user, &ban.by]).collect();
             let users = self.inner.profiles.find(users).await?;
             let shown = |(user, ban): (UserId, Sanction)| SessionBan {
@@ -188,16 +203,18 @@ impl Chat {
         })
     }
 
-    /// The part of a session's bans that a slice names, with the last position at which one of them was written.
-    async fn banned(&self, session: SessionId, slice: Slice<UserId>) -> Result<(Vec<(UserId, Sanction)>, Seq)> {
+    /// The part of a session's bans that a slice names.
+    async fn banned(&self, session: SessionId, slice: Slice<UserId>) -> Result<Banned> {
         let (store, now) = (&*self.inner.store, self.inner.clock.now());
         let Slice { mut after, mut skip, limit } = slice;
         let (mut found, mut upto) = (Vec::new(), 0);
-        while (found.len() as u64) < limit {
-            let wanted = limit.saturating_sub(found.len() as u64).saturating_add(skip).min(CHUNK.max(limit));
+        let (mut goes_on, mut looked) = (true, 0);
+        while goes_on && (found.len() as u64) < limit && (looked < LOOKED || skip > 0) {
+            // Where the first entries are not enough, many bans may be over.
+            let wanted = if looked == 0 { limit.saturating_add(skip).min(CHUNK.max(limit)) } else { CHUNK };
             let from = after.as_ref().map(|user: &UserId| vec![user.part()]);
             let listed = store.list::<Bans>(Bans::under(vec![session.part()]).after(from).limit(wanted)).await?;
-            let is_last = (listed.len() as u64) < wanted;
+            (goes_on, looked) = (listed.len() as u64 == wanted, looked + listed.len() as u64);
             let users: Vec<UserId> = listed.into_iter().map(|(key, _)| key.user).collect();
             let keys: Vec<_> = users.iter().map(|user| Participants { session, user: user.clone() }).collect();
             let records = if keys.is_empty() { Vec::new() } else { store.get_all(&keys).await? };
@@ -214,11 +231,8 @@ impl Chat {
                     found.extend(record.value.ban.clone().map(|ban| (user, ban)));
                 }
             }
-            if is_last {
-                break;
-            }
         }
-        Ok((found, upto))
+        Ok(Banned { bans: found, upto, next: after.filter(|_| goes_on) })
     }
 
     /// Mutes a participant until the end of the mute, or until a user ends the mute: the participant reads, and neither sends, edits,

@@ -30,9 +30,11 @@ impl Chat {
         let Some(last) = self.inner.store.get(&key).await? else {
             return Ok(Some(key.put(LastSend { at: now }).absent()));
         };
-        // A clock that was set back makes nobody wait longer than the interval.
+        // A clock may be set back, or another process may have a clock that is ahead. A time that is further ahead than the interval counts for
+        // nothing: its sender would wait until the clock is there. So nobody waits longer than two intervals.
+        let is_ahead = last.value.at - now > interval;
         let wait = (last.value.at + interval - now).min(interval);
-        if wait > TimeDelta::zero() {
+        if !is_ahead && wait > TimeDelta::zero() {
             let whole = u64::try_from(wait.num_seconds()).unwrap_or(0);
             let is_whole = wait == TimeDelta::seconds(wait.num_seconds());
             return Err(Error::RateLimited { retry_after: whole.saturating_add(u64::from(!is_whole)) });

@@ -48,6 +48,8 @@ enum Links {
 /// **Links** are read as a browser reads them, and compared by their hosts: also hosts in other scripts, in punycode, and with escaped letters.
 /// - An `http` or `https` address goes up to white space, `<`, `>` or a quotation mark. An address within another address is a further
 ///   link. [`only_links`](Self::only_links) refuses an address with an unreadable host. A text with more than 200 addresses never passes.
+/// - A host of more than 1,024 bytes counts as found by each of the two lists, since characters that are not drawn can hide a listed
+///   domain in such a host. So does a name without a scheme of that length. No name in the DNS needs so many bytes.
 /// - [`no_links`](Self::no_links) finds a name without a scheme at any place, except in e-mail addresses. `only_links` treats such a name
 ///   as a link if the name begins with `www.` or has a path, such as `example.com/offer`. So `main.rs` and `example.com` pass, and
 ///   `Node.js/React` does not.
@@ -173,11 +175,11 @@ impl ListPolicy {
 
 impl Links {
     /// Whether an address is found.
-    fn lists(&self, Address { part: _, host, begin }: &Address) -> bool {
+    fn lists(&self, Address { part: _, host, is_too_long, begin }: &Address) -> bool {
         let is_in = |host: &Option<String>, domains| host.as_ref().is_some_and(|host| is_within(host, domains));
         match self {
             Self::All => false,
-            Self::But(domains) => is_in(host, domains) || is_in(begin, domains),
+            Self::But(domains) => *is_too_long || is_in(host, domains) || is_in(begin, domains),
             Self::Only(domains) => !is_in(host, domains),
         }
     }
@@ -186,8 +188,8 @@ impl Links {
     fn lists_name(&self, Name { part: _, host, is_address }: &Name) -> bool {
         match self {
             Self::All => false,
-            Self::But(domains) => is_within(host, domains),
-            Self::Only(domains) => *is_address && !is_within(host, domains),
+            Self::But(domains) => host.as_ref().is_none_or(|host| is_within(host, domains)),
+            Self::Only(domains) => *is_address && host.as_ref().is_none_or(|host| !is_within(host, domains)),
         }
     }
 }
@@ -299,6 +301,32 @@ mod tests {
         ] {
             assert_eq!(code(no.verdict(text, &[])), by_no, "{text}");
             assert_eq!(code(only.verdict(text, &[])), by_only, "{text}");
+        }
+    }
+
+    /// A browser reads a listed domain in each of the long hosts.
+    #[test]
+    fn a_host_that_is_too_long_to_be_read_counts_as_found() {
+        let no = ListPolicy::new().no_links(["evil.com"], OnMatch::Refuse);
+        let only = ListPolicy::new().only_links(["good.com"], OnMatch::Hold);
+        for (before, padding, after, by_no, by_only) in [
+            ("evil.com", "\u{200b}", "", NO, ONLY),
+            ("www.ev", "\u{ad}", "il.com", NO, ONLY),
+            ("www.evil.com", "\u{200b}", "", NO, ONLY),
+            ("//evil.com", "\u{fe0f}", "/x", NO, ONLY),
+            ("https://ev", "\u{200b}", "il.com/x", NO, ONLY),
+            ("https://ev", "%E2%80%8B", "il.com/x", NO, ONLY),
+            ("https://evil.com:", "0", "443/", NO, ONLY),
+            // Long, but no hosts.
+            ("https://good.com/", "\u{200b}", "x", "allow", "allow"),
+            ("https://", "me", "@good.com/", "allow", "allow"),
+            ("bob@evil.com", "\u{200b}", "", "allow", "allow"),
+            ("no dot ", "x", "", "allow", "allow"),
+            ("and so on", ".", " and on", "allow", "allow"),
+        ] {
+            let text = format!("see {before}{}{after}", padding.repeat(1_100));
+            assert_eq!(code(no.verdict(&text, &[])), by_no, "{before} {padding} {after}");
+            assert_eq!(code(only.verdict(&text, &[])), by_only, "{before} {padding} {after}");
         }
     }
 

@@ -44,7 +44,7 @@ tables! {
         user: UserId,
     ] -> Listed = 1;
 
-    /// The sessions that a user is banned from, newest first. A ban that is over stays listed.
+    /// The sessions that a user is banned from, newest first. A ban that is over stays listed until the user looks at the public list.
     shared plain BannedFrom = "banned" [
         /// The banned user.
         user: UserId,

@@ -64,6 +64,8 @@ pub(crate) struct Hooked {
     pub(crate) newer: Arc<Mutex<Vec<Seq>>>,
     /// Events at these positions cannot be read.
     pub(crate) unreadable: Arc<Mutex<Vec<Seq>>>,
+    /// Every read fails.
+    pub(crate) reads_fail: Arc<AtomicBool>,
     /// Others go on before something is committed.
     pub(crate) yields: Arc<AtomicBool>,
     /// Cached facts stay as they were when they were asked for the first time.
@@ -75,6 +77,13 @@ impl Hooked {
     /// The same data without hooks.
     pub(crate) fn intact(&self) -> MemoryStore {
         self.store.clone()
+    }
+
+    fn read(&self) -> Result<&MemoryStore, StoreError> {
+        if self.reads_fail.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("as the test wants it".to_owned()));
+        }
+        Ok(&self.store)
     }
 
     /// Whether a read of records of these tables lets something happen. There are none where something else is read.
@@ -101,7 +110,7 @@ impl ChatStore for Hooked {
         if self.is_hooked(iter::empty()) {
             self.before_read.run().await;
         }
-        let facts = self.store.facts(queries, freshness).await?;
+        let facts = self.read()?.facts(queries, freshness).await?;
         if freshness == Freshness::Fresh || !self.remembers.load(Ordering::SeqCst) {
             return Ok(facts);
         }
@@ -117,7 +126,7 @@ impl ChatStore for Hooked {
             self.before_read.run().await;
         }
         self.before_log.run().await;
-        let mut found = self.store.log(ranges).await?;
+        let mut found = self.read()?.log(ranges).await?;
         self.after_log.run().await;
         let unreadable = self.unreadable.lock().unwrap().clone();
         found.iter_mut().for_each(|events| events.retain(|event| !unreadable.contains(&event.seq)));
@@ -132,7 +141,7 @@ impl ChatStore for Hooked {
         if self.is_hooked(keys.iter().map(|key| key.table.name)) {
             self.before_read.run().await;
         }
-        let found = self.store.records(keys).await;
+        let found = self.read()?.records(keys).await;
         self.after_records.run().await;
         found
     }
@@ -141,10 +150,10 @@ impl ChatStore for Hooked {
         if self.is_hooked(scans.iter().map(|scan| scan.table.name)) {
             self.before_read.run().await;
         }
-        self.store.scan(scans).await
+        self.read()?.scan(scans).await
     }
 
     async fn count(&self, prefixes: &[Prefix]) -> Result<Vec<u64>, StoreError> {
-        self.store.count(prefixes).await
+        self.read()?.count(prefixes).await
     }
 }

@@ -1,6 +1,11 @@
 //! What is refused, and that an error says what is so.
 
-use super::*;
+use chatcore::{
+    chat::{BlockingPolicy, MessageDraft, SetPresence, Verdict},
+    store::{Bots, ClientIds, HeldMessages, PresenceChoices, ReadMarkers},
+};
+
+use super::{hooked::Hooked, *};
 
 #[tokio::test]
 async fn a_hidden_session_answers_like_one_that_never_was() {
@@ -80,6 +85,86 @@ async fn a_change_that_was_made_is_never_denied() {
         heal(&store);
         // The commit succeeded. Only what came after it failed, so "nothing was changed" would be a lie.
         assert!(matches!(done, Ok(()) | Err(Error::OutcomeUnknown)), "{case}: {done:?}");
+    }
+}
+
+/// The use case goes on with more commits, or with reads for its answer, which fail.
+#[tokio::test]
+async fn after_the_first_commit_of_a_use_case_no_error_says_that_nothing_changed() {
+    for case in ["approve", "hold", "delete a bot", "mark", "presence"] {
+        let store = Hooked::default();
+        let policy = BlockingPolicy::new(|draft: &MessageDraft| match &draft.body.content {
+            Content::Text(text) if text == "hold" => Verdict::Hold(None),
+            Content::Text(_) | Content::Encrypted(_) | Content::Deleted => Verdict::Allow,
+        });
+        let chat = Chat::builder(store.clone()).rates(RateLimits::off()).message_policy(policy).build();
+        let (alice, bob) = (user("alice"), user("bob"));
+        let id = room(&chat, &alice, &[&bob]).await;
+        let hold = async || chat.send(&bob, id, SendMessage::text("hold")).await;
+        let held = async || chat.held_messages(&alice, id, Page::FIRST).await.unwrap().entries;
+        let texts = async || {
+            let page = chat.messages(&bob, id, MessageWindow::Newest, None).await.unwrap();
+            page.messages.iter().map(|message| text_of(message).to_owned()).collect::<Vec<_>>()
+        };
+        // All reads after this commit fail.
+        let breaks_after_commit = |table: &'static str| {
+            let fail = Arc::clone(&store.reads_fail);
+            *store.commits_of.lock().unwrap() = Some(table);
+            store.before_commit.once(async move { fail.store(true, Ordering::SeqCst) });
+        };
+        let heal = || {
+            assert!(store.before_commit.is_done() && store.before_read.is_done(), "{case}");
+            store.reads_fail.store(false, Ordering::SeqCst);
+        };
+        match case {
+            "approve" => {
+                assert_eq!(hold().await, Err(Error::MessageHeld));
+                let waiting = held().await.remove(0).id;
+                breaks_after_commit(ClientIds::TABLE.name);
+                assert_eq!(chat.approve_message(&alice, id, waiting).await, Err(Error::OutcomeUnknown));
+                heal();
+                assert_eq!((texts().await, held().await.len()), (vec!["hold".to_owned()], 1));
+                chat.approve_message(&alice, id, waiting).await.unwrap();
+                assert_eq!((texts().await, held().await.len()), (vec!["hold".to_owned()], 0));
+            }
+            "hold" => {
+                breaks_after_commit(HeldMessages::TABLE.name);
+                assert_eq!(hold().await, Err(Error::OutcomeUnknown));
+                heal();
+                assert_eq!(held().await.len(), 1);
+            }
+            "delete a bot" => {
+                let bot = chat.create_bot(&alice, "A bot").await.unwrap().profile.user_id;
+                let fail = Arc::clone(&store.reads_fail);
+                *store.reads_of.lock().unwrap() = Some(Bots::TABLE.name);
+                // The first look is for the owner, the second one comes after the deletion of the account.
+                store.before_read.once(async {});
+                store.before_read.once(async move { fail.store(true, Ordering::SeqCst) });
+                assert_eq!(chat.delete_bot(&alice, &bot).await, Err(Error::OutcomeUnknown));
+                heal();
+                assert!(chat.standing(&bot).await.unwrap().deleted_at.is_some());
+                chat.delete_bot(&alice, &bot).await.unwrap();
+                assert_eq!(chat.bots(&alice).await.unwrap(), []);
+            }
+            "mark" => {
+                // One page of sessions, so the next page is asked for.
+                for _ in 1..100 {
+                    room(&chat, &alice, &[&bob]).await;
+                }
+                say(&chat, &alice, id, "hello").await;
+                breaks_after_commit(ReadMarkers::TABLE.name);
+                assert_eq!(chat.mark_all_read(&bob, None).await, Err(Error::OutcomeUnknown));
+                heal();
+                assert_eq!(chat.session(&bob, id).await.unwrap().reading.unread.count, 0);
+            }
+            _ => {
+                let set = SetPresence { is_hidden: Some(true), ..SetPresence::default() };
+                breaks_after_commit(PresenceChoices::TABLE.name);
+                assert_eq!(chat.set_presence(&bob, set).await, Err(Error::OutcomeUnknown));
+                heal();
+                assert!(chat.own_presence(&bob).await.unwrap().is_hidden);
+            }
+        }
     }
 }
 

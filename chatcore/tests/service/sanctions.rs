@@ -3,7 +3,7 @@
 use chatcore::{
     chat::{SanctionUser, Start},
     model::{Emoji, Event, SessionBan, Term},
-    store::{LogRange, Sessions},
+    store::{BannedFrom, LogRange, Participants, Prefix, Sessions},
 };
 use futures_util::StreamExt as _;
 
@@ -184,6 +184,61 @@ async fn bans_come_in_pages_without_those_that_are_over() {
         let page = Page { limit: Some(limit), ..Page::FIRST };
         assert_fault(chat.bans(&alice, id, page).await, "limit", Code::ValidationInvalidValue);
     }
+}
+
+/// Nobody takes the bans out of the list that are over, so a page looks at some of them only.
+#[tokio::test]
+async fn a_page_of_bans_does_not_look_at_all_that_are_over() {
+    let (clock, store) = (TestClock::default(), Breakable::default());
+    let chat = Chat::builder(store.clone()).clock(clock.clone()).rates(RateLimits::off()).build();
+    let hour = SanctionUser::until(chatcore::Clock::now(&clock) + TimeDelta::hours(1));
+    let alice = user("alice");
+    let id = room(&chat, &alice, &[]).await;
+    let name = |n: usize| format!("u{n:04}");
+    for n in 0..700 {
+        chat.ban_participant(&alice, id, &user_id(&name(n)), hour.clone()).await.unwrap();
+    }
+    for n in [650, 700, 701] {
+        ban(&chat, &alice, id, &name(n)).await.unwrap();
+    }
+    clock.advance(TimeDelta::hours(2));
+    let (mut found, mut pages, mut page) = (Vec::new(), 0, Page { limit: Some(2), ..Page::FIRST });
+    loop {
+        store.tables.lock().unwrap().clear();
+        let part = chat.bans(&alice, id, page.clone()).await.unwrap();
+        let looked = store.tables.lock().unwrap().iter().filter(|table| **table == Participants::TABLE.name).count();
+        assert!(looked < 650, "{looked}");
+        found.extend(part.iter().map(|ban| ban.user.user_id.to_string()));
+        pages += 1;
+        let Some(next) = part.next else { break };
+        page = Page { after: Some(next), ..page };
+    }
+    assert_eq!((found, pages), (vec![name(650), name(700), name(701)], 3));
+    // What a page skips, it looks at.
+    let skipped = chat.bans(&alice, id, Page { skip: 1, limit: Some(2), ..Page::FIRST }).await.unwrap();
+    assert_eq!(names(&skipped.entries), [name(700), name(701)]);
+}
+
+/// Otherwise each look at the public list would read all bans that ever were.
+#[tokio::test]
+async fn the_public_list_forgets_the_bans_of_its_reader_that_are_over() {
+    let (clock, store) = (TestClock::default(), MemoryStore::new());
+    let chat = Chat::builder(store.clone()).clock(clock.clone()).rates(RateLimits::off()).build();
+    let hour = SanctionUser::until(chatcore::Clock::now(&clock) + TimeDelta::hours(1));
+    let (alice, bob) = (user("alice"), user("bob"));
+    let (short, long) = (room(&chat, &alice, &[]).await, room(&chat, &alice, &[]).await);
+    chat.ban_participant(&alice, short, &bob.user_id, hour).await.unwrap();
+    ban(&chat, &alice, long, "bob").await.unwrap();
+    let look = async || {
+        let page = chat.public_sessions(&bob, Page::FIRST).await.unwrap();
+        let kept = store.count(&[Prefix { table: BannedFrom::TABLE, parts: Vec::new() }]).await.unwrap();
+        (page.sessions.len(), page.total, kept[0])
+    };
+    assert_eq!(look().await, (0, 0, 2));
+    clock.advance(TimeDelta::hours(2));
+    assert_eq!(look().await, (1, 1, 1));
+    ban(&chat, &alice, short, "bob").await.unwrap();
+    assert_eq!(look().await, (0, 0, 2));
 }
 
 #[tokio::test]

@@ -76,9 +76,20 @@ async fn a_clock_that_is_set_back_makes_nobody_wait_longer() {
     let (alice, bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[&bob]).await;
     chat.update_session(&alice, id, slow(60)).await.unwrap();
-    send(&chat, &bob, id).await.unwrap();
-    clock.advance(TimeDelta::days(-1));
+    assert_eq!(send(&chat, &bob, id).await, Ok(1));
+    // By so little that the last message may have come through a process whose clock is ahead.
+    clock.advance(TimeDelta::seconds(-60));
     assert_eq!(send(&chat, &bob, id).await, wait(60));
+    clock.advance(TimeDelta::seconds(119));
+    assert_eq!(send(&chat, &bob, id).await, wait(1));
+    clock.advance(TimeDelta::seconds(1));
+    assert_eq!(send(&chat, &bob, id).await, Ok(2));
+    // The first message is sent at once, and counts by the clock as it is now.
+    clock.advance(TimeDelta::days(-1));
+    assert_eq!(send(&chat, &bob, id).await, Ok(3));
+    assert_eq!(send(&chat, &bob, id).await, wait(60));
+    clock.advance(TimeDelta::seconds(60));
+    assert_eq!(send(&chat, &bob, id).await, Ok(4));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -129,7 +129,7 @@ impl Chat {
     ///
     /// # Errors
     /// [`BotNotFound`](Error::BotNotFound) where the caller owns no such bot; [`OutcomeUnknown`](Error::OutcomeUnknown) where the bot has
-    /// not left all sessions yet: a repeated call continues.
+    /// not left all sessions yet, or is still in the list of the caller's bots: a repeated call continues.
     pub async fn delete_bot(&self, principal: &Principal, bot: &UserId) -> Result<()> {
         use_case!("delete_bot", async move {
             self.enter_owner(principal).await?;
@@ -143,10 +143,19 @@ impl Chat {
         // First, so that the bot is never without an owner. A bot cannot own another one, so this goes no deeper.
         if self.inner.standings.fresh(bot).await?.standing.deleted_at.is_none() {
             Box::pin(self.delete_account(bot, owner)).await?;
-        } else if Box::pin(self.depart(bot, None, Duration::ZERO)).await? == Departed::Elsewhere {
-            // Deleting the bot again would take the work from the process that has it.
-            return Err(Error::OutcomeUnknown);
+        } else {
+            match Box::pin(self.depart(bot, None, Duration::ZERO)).await {
+                Ok(Departed::Done) => {}
+                // Deleting the bot again would take the work from the process that has it. After an error, the bot may have left sessions.
+                Ok(Departed::Elsewhere) | Err(_) => return Err(Error::OutcomeUnknown),
+            }
         }
+        // The bot is deleted: an error must not say that nothing was changed.
+        self.forget_bot(owner, bot).await.map_err(|_| Error::OutcomeUnknown)
+    }
+
+    /// Removes the records of a deleted bot.
+    async fn forget_bot(&self, owner: &UserId, bot: &UserId) -> Result<()> {
         for _ in self.turns() {
             let found = self.inner.store.get(&OwnedBots { owner: owner.clone() }).await?;
             let record = self.inner.store.get(&Bots { bot: bot.clone() }).await?;
@@ -162,7 +171,7 @@ impl Chat {
                 return Ok(());
             }
         }
-        Err(Error::OutcomeUnknown)
+        Err(Error::Unavailable)
     }
 
     /// A bot of the caller.

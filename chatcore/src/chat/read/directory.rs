@@ -31,6 +31,9 @@ const CHUNK: u64 = 1000;
 /// Entries of a list that are read at once, at most, where their sessions are read, too.
 const SEARCHED: u64 = 200;
 
+/// Entries of bans that are over, that one reader removes at once.
+const FORGOTTEN: usize = 200;
+
 /// How long the number of entries is kept. It misses the changes that other processes make meanwhile.
 const COUNTED_FOR: TimeDelta = TimeDelta::seconds(2);
 
@@ -100,11 +103,11 @@ fn own((key, _): (Key, Record)) -> Option<SessionId> {
     Some(Memberships::from_parts(&key.parts)?.session.0)
 }
 
-/// The session of a ban that holds; `None` for one that is over.
-fn banned((key, record): (Key, Record), now: DateTime<Utc>) -> Option<SessionId> {
+/// The entry of a ban, with its version where the ban is over.
+fn banned((key, record): (Key, Record), now: DateTime<Utc>) -> Option<(BannedFrom, Option<Version>)> {
     let BannedUntil { until } = *record.value.get::<BannedUntil>()?;
-    let session = BannedFrom::from_parts(&key.parts)?.session.0;
-    until.is_none_or(|until| until > now).then_some(session)
+    let is_over = until.is_some_and(|until| until <= now);
+    Some((BannedFrom::from_parts(&key.parts)?, is_over.then_some(record.version)))
 }
 
 /// A part of the list that was read.
@@ -150,7 +153,7 @@ impl Chat {
         now: DateTime<Utc>,
     ) -> Result<Vec<SessionId>, StoreError> {
         let store = &*self.inner.store;
-        let mut ids: Vec<SessionId> = Vec::new();
+        let (mut ids, mut over): (Vec<SessionId>, Vec<Write>) = (Vec::new(), Vec::new());
         loop {
             let is_last = (memberships.len() as u64) < CHUNK;
             ids.extend(memberships.into_iter().filter_map(own));
@@ -162,11 +165,29 @@ impl Chat {
         loop {
             let last = excluded.last().and_then(|(key, _)| BannedFrom::from_parts(&key.parts)).map(|key| key.session);
             let is_last = (excluded.len() as u64) < CHUNK;
-            ids.extend(excluded.into_iter().filter_map(|entry| banned(entry, now)));
+            for (ban, version) in excluded.into_iter().filter_map(|entry| banned(entry, now)) {
+                match version {
+                    None => ids.push(ban.session.0),
+                    Some(version) => over.push(ban.remove().at(version)),
+                }
+            }
             if is_last {
-                return Ok(ids);
+                break;
             }
             excluded = store.scan(&[bans_of(user, last)]).await?.pop().unwrap_or_default();
+        }
+        self.forget_over(over).await;
+        Ok(ids)
+    }
+
+    /// Removes the entries of bans that are over, some at once. An entry that another ban has written meanwhile has another version and stays.
+    async fn forget_over(&self, mut over: Vec<Write>) {
+        over.truncate(FORGOTTEN);
+        // The next reader tries again.
+        if !over.is_empty()
+            && let Err(error) = self.inner.store.commit(Change::of_records(over)).await
+        {
+            tracing::debug!(%error, "entries of bans that are over stay");
         }
     }
 

@@ -141,7 +141,15 @@ impl Inboxes {
     pub(in crate::chat) fn open(&self, user: &UserId, limit: usize) -> Result<Inbox> {
         let inbox = {
             let mut users = locked(&self.0.users);
-            let bell = users.get(user).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let known = users.get(user).and_then(Weak::upgrade);
+            // Not the strong count: the search and commits hold a bell for a moment, too.
+            if known.as_ref().map_or(0, |bell| bell.arrivals.receiver_count()) >= limit {
+                return Err(Error::LimitExceeded {
+                    what: "the number of streams of all sessions",
+                    limit: limit as u64,
+                });
+            }
+            let bell = known.unwrap_or_else(|| {
                 let arrivals = broadcast::Sender::new(WAITING);
                 let bell = Arc::new(Bell {
                     user: user.clone(),
@@ -152,13 +160,6 @@ impl Inboxes {
                 users.insert(user.clone(), Arc::downgrade(&bell));
                 bell
             });
-            // Not the strong count: the search and commits hold a bell for a moment, too.
-            if bell.arrivals.receiver_count() >= limit {
-                return Err(Error::LimitExceeded {
-                    what: "the number of streams of all sessions",
-                    limit: limit as u64,
-                });
-            }
             Inbox { shared: Arc::clone(&self.0), arrivals: bell.arrivals.subscribe(), bell: Some(bell) }
         };
         self.0.keep_searching();
@@ -237,11 +238,8 @@ impl Inbox {
 
 impl Drop for Inbox {
     fn drop(&mut self) {
-        let mut users = locked(&self.shared.users);
-        if let Some(bell) = self.bell.take()
-            && Arc::strong_count(&bell) == 1
-        {
-            users.remove(&bell.user);
+        if let Some(bell) = self.bell.take() {
+            self.shared.forget(bell);
         }
     }
 }
@@ -392,8 +390,13 @@ impl Shared {
     /// Gives a bell back, which may be the last to hold it.
     fn forget(&self, bell: Arc<Bell>) {
         let mut users = locked(&self.users);
-        if Arc::strong_count(&bell) == 1 {
-            users.remove(&bell.user);
+        // Given back under the lock: of several that give it back at once, exactly one is the last.
+        if let Some(last) = Arc::into_inner(bell) {
+            // The next stream of the user makes a new entry.
+            if users.get(&last.user).is_some_and(|kept| kept.strong_count() == 0) {
+                users.remove(&last.user);
+            }
+            drop(users);
         }
     }
 }
@@ -405,3 +408,6 @@ pub(in crate::chat) fn arrivals(events: &[Arc<Event>]) -> impl Iterator<Item = (
         Some((user, (event.session_id, *user == event.actor)))
     })
 }
+
+#[cfg(test)]
+mod tests;

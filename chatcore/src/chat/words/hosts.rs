@@ -16,6 +16,8 @@ pub(super) struct Address {
     pub(super) part: Part,
     /// The host; `None` where it cannot be read.
     pub(super) host: Option<String>,
+    /// Whether the host is too long to be read. A browser may read it: it drops characters that are not drawn, and leading zeros of a port.
+    pub(super) is_too_long: bool,
     /// The host up to the first character that a name does not have: a client may mark the address up to there only.
     pub(super) begin: Option<String>,
 }
@@ -24,8 +26,9 @@ pub(super) struct Address {
 #[derive(Debug)]
 pub(super) struct Name {
     pub(super) part: Part,
-    pub(super) host: String,
-    /// Whether it begins with `www.` or has a path.
+    /// The host; `None` where it is too long to be read.
+    pub(super) host: Option<String>,
+    /// Whether it begins with `www.` or has a path, or may do so.
     pub(super) is_address: bool,
 }
 
@@ -86,7 +89,7 @@ fn address(text: &str, at: usize, scheme: usize) -> Option<Address> {
     let authority = if has_path { authority } else { authority.trim_end_matches(is_after) };
     let begin = authority.split(|sign| !is_of_name(sign)).next().and_then(host);
     let end = text.trim_end_matches(|sign: char| !sign.is_alphanumeric() && sign != '/').len();
-    Some(Address { part: (at, at + end), host: host_of(authority), begin })
+    Some(Address { part: (at, at + end), host: host_of(authority), is_too_long: authority.len() > MAX_HOST, begin })
 }
 
 /// The `http` and `https` addresses in a text; `None` where there are too many. An address within another one counts, too.
@@ -127,14 +130,19 @@ fn name(text: &str, (from, to): Part) -> Option<Name> {
         // An e-mail address.
         return None;
     }
-    let host @ Host::Domain(_) = Host::parse(found.trim_matches(is_dot)).ok()? else { return None };
+    let rest = if has_path { after.split(ends_address).next().map_or(0, str::len) } else { 0 };
+    let part = (from, to + rest);
+    let found = found.trim_matches(is_dot);
+    if found.len() > MAX_HOST {
+        return found.contains(is_dot).then_some(Name { part, host: None, is_address: true });
+    }
+    let host @ Host::Domain(_) = Host::parse(found).ok()? else { return None };
     let host = shown(&host)?;
     let (_, last) = host.rsplit_once('.')?;
     let is_domain = last.len() > 1 && (last.starts_with("xn--") || last.bytes().all(|byte| byte.is_ascii_alphabetic()));
     let is_inner = before.ends_with('/') && !before.ends_with("//");
     let is_address = is_domain && !is_inner && (host.starts_with("www.") || has_path);
-    let rest = if has_path { after.split(ends_address).next().map_or(0, str::len) } else { 0 };
-    Some(Name { part: (from, to + rest), host, is_address })
+    Some(Name { part, host: Some(host), is_address })
 }
 
 /// The names in a text without a scheme, outside of addresses.
@@ -148,7 +156,7 @@ pub(super) fn names(text: &str, addresses: &[Address]) -> Vec<Name> {
             (None, true) => start = Some(at),
             (Some(from), false) => {
                 let is_inner = addresses.iter().any(|address| (address.part.0..address.part.1).contains(&from));
-                found.extend(if is_inner || at - from > MAX_HOST { None } else { name(text, (from, at)) });
+                found.extend(if is_inner { None } else { name(text, (from, at)) });
                 start = None;
             }
             (None, false) | (Some(_), true) => {}
