@@ -191,11 +191,7 @@ impl Faults {
                 self.add("message_type", Code::ValidationInvalidValue, message.to_owned());
             }
         }
-        // A picture speaks for itself.
-        let is_picture = !attachments.is_empty() && *content == Content::Text(String::new());
-        if !is_picture {
-            self.content(content, limits);
-        }
+        self.content_beside(content, !attachments.is_empty(), limits);
         self.attachments(attachments);
         if let Some(metadata) = metadata {
             self.metadata(metadata);
@@ -224,6 +220,15 @@ impl Faults {
     pub(in crate::chat) fn mentions(&mut self, users: &[UserId]) {
         if users.len() > MAX_MENTIONS {
             self.add("mentions", Code::ValidationInvalidValue, format!("at most {MAX_MENTIONS} users"));
+        }
+    }
+
+    /// What a message says that has files, or none.
+    pub(in crate::chat) fn content_beside(&mut self, content: &Content, has_files: bool, limits: &Limits) {
+        // A picture speaks for itself.
+        let is_picture = has_files && *content == Content::Text(String::new());
+        if !is_picture {
+            self.content(content, limits);
         }
     }
 
