@@ -18,7 +18,7 @@ use super::{
         validate::Faults,
     },
     followers::added,
-    mentions::{Beside, removed},
+    mentions::{Beside, Changed, removed},
     messages::a_deletion,
     moderation::Done,
     read::{
@@ -54,7 +54,8 @@ pub struct EditMessage {
     pub revision: Option<u64>,
     /// Further mentioned users, besides the users in the text. `None` keeps the further users of the message.
     pub mentions: Option<Vec<UserId>>,
-    /// Whether the message mentions everybody in the session, also without `@all` in the text; `None` keeps the value.
+    /// Whether the message mentions everybody in the session, also without `@all` in the text; `None` keeps the value, as long as the author
+    /// may mention everybody.
     pub mentions_everybody: Option<bool>,
     /// The files that the message refers to; `None` keeps the files.
     pub attachments: Option<Vec<Attachment>>,
@@ -376,7 +377,7 @@ impl Chat {
             users: edit.mentions.clone().unwrap_or(kept.users),
             everybody: edit.mentions_everybody.unwrap_or(kept.everybody),
         };
-        let changed = Some(target.event.seq);
+        let changed = Some(Changed { seq: target.event.seq, keeps_everybody: edit.mentions_everybody.is_none() });
         let addressed = self.addressed(principal, &target.known, &body.content, &beside, changed).await?;
         let mut entries = addressed.changes(&target.event, &target.body.mentions);
         entries.extend(self.named_by_edit(&target.event, &target.body, &addressed).await?);

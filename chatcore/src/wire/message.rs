@@ -366,7 +366,8 @@ pub struct EditMessage {
     revision: Option<u64>,
     /// The ids of further mentioned users, besides the users named in the text; unchanged where not given.
     mentions: Option<Vec<String>>,
-    /// Whether the message mentions everybody, also without `@all` in the text; unchanged where not given.
+    /// Whether the message mentions everybody, also without `@all` in the text; unchanged where not given, as long as the author may mention
+    /// everybody.
     mentions_everybody: Option<bool>,
     /// The files that the message refers to; unchanged where not given.
     attachments: Option<Vec<NewAttachment>>,
