@@ -11,7 +11,10 @@ use chatcore::{
     store::{ChatStore as _, KeyPart as _, Mentions, TypedKey as _},
 };
 
-use super::kit::{assert_denied, room, say, session, text_of, uncounted, user, user_id};
+use super::{
+    assert_fault,
+    kit::{assert_denied, room, say, session, text_of, uncounted, user, user_id},
+};
 
 fn named(name: &str) -> Principal {
     Principal { username: Some(name.to_owned()), ..user(&format!("id-{name}")) }
@@ -369,6 +372,10 @@ async fn unread_mentions_come_first_in_a_long_list() {
     let old = (0..4).rev().map(|n| mark(&format!("@bob old {n}"), true));
     let expected: Vec<_> = [mark("@bob new", true)].into_iter().chain(read).chain(old).collect();
     assert_eq!(found, expected);
+    // A page that does not reach as far as it leaves out knows no place to go on.
+    let deep = Page { skip: 510, ..Page::FIRST };
+    assert_fault(chat.mentions(&bob, deep, ListMentions::default()).await, "skip", Code::ValidationInvalidValue);
+    assert_eq!(chat.mentions(&bob, deep, NEWEST).await.unwrap().len(), 5);
 }
 
 #[tokio::test]

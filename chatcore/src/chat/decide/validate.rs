@@ -267,6 +267,16 @@ impl Faults {
     }
 }
 
+/// Refuses to leave out more entries than a page reaches: `rest` of them are still to be left out. The place after them is not known, so no
+/// page can go on there.
+pub(in crate::chat) fn reached(rest: u64, most: u64) -> Result<()> {
+    if rest > 0 {
+        let message = format!("a page reaches at most {most} entries of this list; go on with after");
+        return Err(Error::invalid("skip", Code::ValidationInvalidValue, message));
+    }
+    Ok(())
+}
+
 impl Limits {
     /// How many entries a page has, and the page as the store wants it: with one entry more, which shows whether there is a
     /// next page.
