@@ -222,7 +222,7 @@ impl Chat {
         use_case!("overviews_by_id", async move {
             self.enter_batch(principal, ids).await?;
             let viewed = self.viewable(principal, ids.iter().copied()).await?;
-            let overviews = self.overviews(&principal.user_id, &viewed.iter().flatten().collect::<Vec<_>>()).await?;
+            let overviews = self.overviews(principal, &viewed.iter().flatten().collect::<Vec<_>>()).await?;
             Ok(go_on(viewed, overviews, |_, overview| Ok(overview)))
         })
     }
@@ -332,7 +332,7 @@ impl Chat {
         let sessions = page.entries.iter().filter_map(|known| Some((known.session.clone()?, known.head))).collect();
         let viewed = page.entries.into_iter().map(|known| self.view(known)).collect();
         let viewed = self.permitted(principal, viewed).await?;
-        let overviews = self.overviews(&principal.user_id, &viewed.iter().flatten().collect::<Vec<_>>()).await?;
+        let overviews = self.overviews(principal, &viewed.iter().flatten().collect::<Vec<_>>()).await?;
         let overviews = go_on(viewed, overviews, |_, overview| Ok(overview));
         let mut entries = self.summaries(sessions).await?;
         for (summary, overview) in entries.iter_mut().zip(overviews) {
