@@ -50,7 +50,8 @@ async fn a_message_is_pinned_and_unpinned() {
     let pinned_at = &listed[0]["pinned_at"];
     assert!(pinned_at.is_string());
     let expected = json!([{
-        "message": sent, "pinned_by": "alice", "pinned_by_username": "alice", "pinned_at": pinned_at,
+        "message": sent, "pinned_by": "alice", "pinned_by_username": "alice", "pinned_by_name": "alice",
+        "pinned_by_is_bot": false, "pinned_by_avatar_url": null, "pinned_at": pinned_at,
     }]);
     assert_eq!((status, &listed), (200, &expected));
     assert_eq!(ask(&app, "bob", Method::DELETE, &pin, None).await.0, 403);

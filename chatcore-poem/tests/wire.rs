@@ -75,12 +75,13 @@ participant_count slow_mode_seconds message_lifetime history_visibility tags ava
     assert_eq!(names(&created), "code invite");
     assert_eq!(
         names(&created.invite),
-        "id session_id role created_by created_by_username created_at expires_at max_uses uses needs_approval"
+        "id session_id role created_by created_by_username created_by_name created_by_is_bot created_by_avatar_url created_at \
+         expires_at max_uses uses needs_approval"
     );
     assert_eq!(
         names(&chat.preview_invite(&principal("bob"), &created.code).await.unwrap()),
-        "session_id title description session_type participant_count invited_by invited_by_username invited_by_name role \
-         expires_at needs_approval"
+        "session_id title description session_type participant_count invited_by invited_by_username invited_by_name \
+         invited_by_is_bot invited_by_avatar_url role expires_at needs_approval"
     );
     let new = CreateIncomingWebhook { name: "Builds".to_owned(), avatar_url: None };
     let created = chat.create_incoming_webhook(&owner, id, new).await.unwrap();

@@ -106,7 +106,8 @@ pub(super) struct ArchiveQuery;
 /// Queries of archived and deleted sessions.
 #[Object]
 impl ArchiveQuery {
-    /// The caller's deleted sessions that the caller may restore, newest first. At most 100 at a time, 50 by default.
+    /// The caller's deleted sessions that the caller may restore, newest first. At most 100 at a time, 50 by default. A page reads at most
+    /// 2,000 of the caller's sessions, so a page can have fewer entries than requested.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn deleted_sessions(
         &self,

@@ -328,7 +328,8 @@ struct EditMessageInput {
     revision: Option<Long>,
     /// The ids of further mentioned users, besides the users named in the text; unchanged where not given.
     mentions: Option<Vec<ID>>,
-    /// Whether the message mentions everybody, also without `@all` in the text; unchanged where not given.
+    /// Whether the message mentions everybody, also without `@all` in the text; unchanged where not given, as long as the author may mention
+    /// everybody.
     mentions_everybody: Option<bool>,
     /// The files that the message refers to; unchanged where not given.
     attachments: Option<Vec<Attachment>>,

@@ -148,7 +148,8 @@ impl SessionQuery {
     }
 
     /// The sessions that the caller is in: either the sessions that are not archived, or the archived sessions. At most 100 at a time, 50
-    /// by default. A search reads at most 2,000 sessions, so a page of a search can have fewer entries than requested.
+    /// by default. A page in the order `NEWEST` reads at most 2,000 sessions, so a page of a search or of archived sessions can have fewer
+    /// entries than requested.
     #[graphql(complexity = "listed(first, None, child_complexity)")]
     async fn sessions(
         &self,

@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputValueError, InputValueResult, Number, Scalar, ScalarType, Value};
 use chatcore::{
     Code, Error, Result,
-    model::{ClientId, InvalidId, InviteId, MessageId, Metadata, ReportId, SessionId, UserId, WebhookId},
+    model::{ClientId, InvalidId, InviteId, MessageId, Metadata, ReportId, SessionId, UserId, WebhookId, parse_time},
 };
 use chrono::{SecondsFormat, Utc};
 
@@ -65,8 +65,7 @@ pub(super) struct DateTime(pub(super) chrono::DateTime<Utc>);
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        let time = chrono::DateTime::parse_from_rfc3339(text).map_err(InputValueError::custom)?;
-        Ok(Self(time.to_utc()))
+        parse_time(text).map(Self).map_err(|error| InputValueError::custom(error.expected))
     }
 
     fn is_valid(value: &Value) -> bool {

@@ -22,7 +22,8 @@ impl Mentions {
     /// Of all sessions that the caller may view, unread messages first. Deleted messages are left out, and with `unread` read messages,
     /// too. In the order `unread_first`, a message that the caller reads between two pages can appear twice. In that order, the unread
     /// messages are the unread messages among the newest 500 mentions. A page before other pages may be shorter than requested. The header
-    /// `Link` names the next page.
+    /// `Link` names the next page. A `skip` beyond the mentions that a page reads, 500 unread ones and 500 others, is refused; the order
+    /// `newest` without `unread` has no such bound.
     #[oai(path = "/mentions", method = "get", operation_id = "listMentions")]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn list(

@@ -49,8 +49,9 @@ impl Sessions {
     /// In the order `activity`, the next page begins at the current place of that session, and the caller may be in at most 1,000 sessions.
     /// `archived=true` shows only the archived sessions.
     ///
-    /// A search reads at most 2,000 sessions, so a page of a search can have fewer entries than requested. The list continues while the
-    /// header `Link` names a next page. A search takes no `skip`.
+    /// A page in the order `newest` reads at most 2,000 sessions, so a page of a search or of archived sessions can have fewer entries than
+    /// requested. The list continues while the header `Link` names a next page. A `skip` beyond these sessions is refused. A search takes no
+    /// `skip`.
     #[oai(path = "/sessions", method = "get", operation_id = "listSessions")]
     #[expect(clippy::too_many_arguments, reason = "one for each parameter of the request")]
     async fn list(
@@ -79,7 +80,9 @@ impl Sessions {
 
     /// List the deleted sessions that the caller may restore
     ///
-    /// The caller's own sessions that the caller deleted, newest first, for 30 days by default. The header `Link` names the next page.
+    /// The caller's own sessions that the caller deleted, newest first, for 30 days by default. A page reads at most 2,000 of the caller's
+    /// sessions, so a page can have fewer entries than requested. The list continues while the header `Link` names a next page. A `skip` beyond
+    /// these sessions is refused.
     #[oai(path = "/sessions/deleted", method = "get", operation_id = "listDeletedSessions")]
     async fn deleted(
         &self,

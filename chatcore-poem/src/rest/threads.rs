@@ -44,7 +44,8 @@ impl Threads {
     /// List the threads of a session
     ///
     /// Each thread with the message that began the thread, the thread with the newest reply first. Threads whose replies are all deleted
-    /// are left out. The header `Link` names the next page.
+    /// are left out. The header `Link` names the next page. For a caller who does not see all of the session, a page reads at most 1,000
+    /// threads, and a `skip` beyond these threads is refused.
     #[oai(path = "/sessions/:session_id/threads", method = "get", operation_id = "listThreads")]
     async fn list(
         &self,
@@ -66,7 +67,7 @@ impl Threads {
     ///
     /// Each thread with the message that began the thread, the caller's read position, and the number of unread replies; the thread with
     /// the newest reply first. Threads whose replies are all deleted are left out. A page before other pages may be shorter than requested.
-    /// The header `Link` names the next page.
+    /// The header `Link` names the next page. A page reads at most 1,000 threads of the session, and a `skip` beyond these threads is refused.
     #[oai(path = "/sessions/:session_id/threads/followed", method = "get", operation_id = "listFollowedThreads")]
     async fn followed(
         &self,

@@ -4,9 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Chat, SessionOrder,
-    decide::{govern::Plan, policy::Operation, scope::sees},
+    decide::{
+        govern::{Known, Plan},
+        policy::Operation,
+        scope::sees,
+    },
     expiring::expiry,
-    read::lists::{put_session, sessions_of},
+    finding::MAX_SEARCHED,
+    read::lists::{known_sessions_of, put_session},
 };
 use crate::{
     error::{Error, Result},
@@ -99,10 +104,10 @@ impl Chat {
         session.deletion.as_ref().is_some_and(|deletion| now.signed_duration_since(deletion.at) < within)
     }
 
-    /// The archived sessions of the caller, in an order.
+    /// The archived sessions of the caller, in an order, in pages as [`sessions_in`](Self::sessions_in) has them.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a page outside of the limits.
+    /// As [`sessions_in`](Self::sessions_in).
     pub async fn archived_sessions(
         &self,
         principal: &Principal,
@@ -118,10 +123,10 @@ impl Chat {
         })
     }
 
-    /// The deleted sessions that the caller may restore, newest first.
+    /// The deleted sessions that the caller may restore, newest first, in pages as [`sessions`](Self::sessions) has them.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a page outside of the limits.
+    /// As [`sessions`](Self::sessions).
     pub async fn deleted_sessions(
         &self,
         principal: &Principal,
@@ -136,9 +141,12 @@ impl Chat {
             self.enter(principal, Use::Request).await?;
             let (limit, slice) = self.inner.limits.slice(page)?;
             self.permit(principal, Operation::ListSessions).await?;
-            let sessions = sessions_of(&*self.inner.store, &principal.user_id, slice, is_own).await?;
-            let page = ListPage::cut(sessions, limit, |(session, _)| session.id);
-            Ok(ListPage { entries: self.summaries(page.entries).await?, next: page.next })
+            let most = (slice, MAX_SEARCHED);
+            let found = known_sessions_of(&*self.inner.store, &principal.user_id, most, None, is_own).await?;
+            let page = found.page(limit)?;
+            let session = |known: Known| Some((known.session?, known.head));
+            let sessions = page.entries.into_iter().filter_map(session).collect();
+            Ok(ListPage { entries: self.summaries(sessions).await?, next: page.next })
         })
     }
 }

@@ -18,7 +18,7 @@ use super::{
         validate::Faults,
     },
     followers::added,
-    mentions::{Beside, removed},
+    mentions::{Beside, Changed, removed},
     messages::a_deletion,
     moderation::Done,
     read::{
@@ -32,7 +32,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    limits::Use,
+    limits::{Limits, Use},
     model::{
         Attachment, Content, Event, EventKind, Message, MessageBody, MessageEvent, MessageId, MessageRevision,
         MessageStatus, Metadata, ModerationAction, NewEvent, Seq, UserId,
@@ -54,7 +54,8 @@ pub struct EditMessage {
     pub revision: Option<u64>,
     /// Further mentioned users, besides the users in the text. `None` keeps the further users of the message.
     pub mentions: Option<Vec<UserId>>,
-    /// Whether the message mentions everybody in the session, also without `@all` in the text; `None` keeps the value.
+    /// Whether the message mentions everybody in the session, also without `@all` in the text; `None` keeps the value, as long as the author
+    /// may mention everybody.
     pub mentions_everybody: Option<bool>,
     /// The files that the message refers to; `None` keeps the files.
     pub attachments: Option<Vec<Attachment>>,
@@ -135,6 +136,19 @@ impl Target {
         }
     }
 
+    /// Checks that an edit leaves no message that says nothing.
+    fn says_enough(&self, intent: Intent<'_>, limits: &Limits) -> Result<()> {
+        let Intent::Edit(edit) = intent else { return Ok(()) };
+        if matches!(self.status, MessageStatus::Deleted { .. }) {
+            // Its files are gone. The answer is that it is deleted.
+            return Ok(());
+        }
+        let MessageBody { content, attachments, .. } = edit.applied_to(&self.body);
+        let mut faults = Faults::default();
+        faults.content_beside(&content, !attachments.is_empty(), limits);
+        faults.finish()
+    }
+
     /// Since when the message says what it says.
     fn since(&self) -> DateTime<Utc> {
         match &self.status {
@@ -187,7 +201,9 @@ impl Chat {
         use_case!("edit_message", id.session_id, async move {
             self.enter(principal, Use::Message).await?;
             let mut faults = Faults::default();
-            faults.content(&edit.content, &self.inner.limits);
+            // The files that an edit keeps are known with the message.
+            let may_have_files = edit.attachments.as_ref().is_none_or(|files| !files.is_empty());
+            faults.content_beside(&edit.content, may_have_files, &self.inner.limits);
             faults.mentions(edit.mentions.as_deref().unwrap_or_default());
             faults.attachments(edit.attachments.as_deref().unwrap_or_default());
             if let Some(Some(metadata)) = &edit.metadata {
@@ -271,6 +287,12 @@ impl Chat {
         let mut turns = self.turns_of(id);
         while let Some(freshness) = turns.next().await {
             let target = self.target(principal, id, freshness, |own| intent.action(own)).await?;
+            if let Err(error) = target.says_enough(intent, &self.inner.limits) {
+                if target.may_be_shown() {
+                    return Err(error);
+                }
+                continue;
+            }
             self.permit_change(principal, &target, intent).await?;
             if let Intent::Edit(_) = intent {
                 self.may_write_to(principal, &target.known).await?;
@@ -355,7 +377,7 @@ impl Chat {
             users: edit.mentions.clone().unwrap_or(kept.users),
             everybody: edit.mentions_everybody.unwrap_or(kept.everybody),
         };
-        let changed = Some(target.event.seq);
+        let changed = Some(Changed { seq: target.event.seq, keeps_everybody: edit.mentions_everybody.is_none() });
         let addressed = self.addressed(principal, &target.known, &body.content, &beside, changed).await?;
         let mut entries = addressed.changes(&target.event, &target.body.mentions);
         entries.extend(self.named_by_edit(&target.event, &target.body, &addressed).await?);
@@ -383,7 +405,7 @@ impl Chat {
             Verdict::Allow => body,
             Verdict::Change(content) => {
                 let mut faults = Faults::default();
-                faults.content(&content, &self.inner.limits);
+                faults.content_beside(&content, !body.attachments.is_empty(), &self.inner.limits);
                 faults.finish()?;
                 MessageBody { content, ..body }
             }

@@ -29,7 +29,8 @@ use crate::{
 /// Maximum length of a search, in characters.
 pub const MAX_SEARCH_CHARS: usize = 100;
 
-/// Maximum number of sessions that one page of a search reads, and maximum number of public sessions in a sorted list.
+/// Maximum number of sessions that one page of a search or of the caller's own sessions reads, and maximum number of public sessions in a
+/// sorted list.
 pub const MAX_SEARCHED: u64 = 2_000;
 
 /// Sessions that are read at once.
@@ -255,8 +256,8 @@ impl Chat {
     /// The sessions of the caller that match a search, in an order. Without a search, the result is that of
     /// [`sessions_in`](Self::sessions_in) or of [`archived_sessions`](Self::archived_sessions).
     ///
-    /// In the order [`Newest`](SessionOrder::Newest), a page of a search reads at most [`MAX_SEARCHED`] sessions, and may have fewer
-    /// entries than requested before further pages.
+    /// In the order [`Newest`](SessionOrder::Newest), a page reads at most [`MAX_SEARCHED`] sessions, and may have fewer entries than
+    /// requested before further pages.
     ///
     /// # Errors
     /// As [`sessions_in`](Self::sessions_in); [`Invalid`](Error::Invalid) for a search outside of the limits, and for a
@@ -331,8 +332,8 @@ impl Chat {
         let (store, user) = (&*self.inner.store, &principal.user_id);
         let reader = Some((user, self.inner.clock.now()));
         let first = Slice::first(MAX_SORTED.saturating_add(1));
-        let all = lists::known_sessions_of(store, user, first, reader, is_wanted).await?;
-        let rest = by_activity(all, Slice { after, skip: 0, limit: u64::MAX })?;
+        let all = lists::known_sessions_of(store, user, (first, u64::MAX), reader, is_wanted).await?;
+        let rest = by_activity(all.sessions, Slice { after, skip: 0, limit: u64::MAX })?;
         Ok(cut(self.named(user, rest, words).await?, limit))
     }
 
@@ -357,7 +358,7 @@ impl Chat {
 }
 
 /// A page out of what was found when one entry more was looked for.
-fn cut(found: Vec<Known>, limit: u64) -> ListPage<Known, SessionId> {
+pub(super) fn cut(found: Vec<Known>, limit: u64) -> ListPage<Known, SessionId> {
     let page = ListPage::cut(found, limit, |known: &Known| known.session.as_ref().map(|session| session.id));
     ListPage { entries: page.entries, next: page.next.flatten() }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::{
     Chat,
-    decide::{history::Sight, target::Target},
+    decide::{history::Sight, target::Target, validate::reached},
     read::{ends::WINDOW, lists::Slice},
     threads::within,
 };
@@ -249,7 +249,7 @@ impl Chat {
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session; [`Invalid`](Error::Invalid) for a page outside of the limits,
-    /// or after a message of another session.
+    /// or after a message of another session, and for a [`skip`](Page::skip) beyond the threads that a page reads.
     pub async fn followed_threads(
         &self,
         principal: &Principal,
@@ -291,7 +291,7 @@ impl Chat {
         let session = sight.session_id;
         let mut walked = Walked { found: Vec::new(), written: 0, next: after };
         let (mut goes_on, mut looked) = (true, 0);
-        while goes_on && (walked.found.len() as u64) < limit && (looked < LOOKED || skip > 0) {
+        while goes_on && (walked.found.len() as u64) < limit && looked < LOOKED {
             let after = walked.next.map(|after| vec![Newest(after).part()]);
             let scan = ActiveThreads::under(vec![session.part()]).after(after).limit(CHUNK);
             let entries = self.inner.store.list::<ActiveThreads>(scan).await?;
@@ -314,6 +314,9 @@ impl Chat {
                     walked.found.push((key.last.0, entry.value.root));
                 }
             }
+        }
+        if goes_on {
+            reached(skip, LOOKED)?;
         }
         // What stands beyond the page is read again with the next one.
         walked.next = walked.next.filter(|_| goes_on);

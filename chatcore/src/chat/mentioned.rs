@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Chat,
-    decide::{history::Sight, policy::Operation},
+    decide::{history::Sight, policy::Operation, validate::reached},
     mentions::does_mention,
     read::{batch::go_on, lists::Slice, profiles, view},
 };
@@ -97,7 +97,8 @@ impl Chat {
     /// not a snapshot: a message that the caller reads between two pages can appear twice.
     ///
     /// # Errors
-    /// [`Invalid`](crate::Error::Invalid) for a page outside of the limits.
+    /// [`Invalid`](crate::Error::Invalid) for a page outside of the limits, and for a [`skip`](Page::skip) beyond the entries that a page
+    /// reads: 500 of a list of unread messages, and 500 of either part of a list with the unread messages first.
     pub async fn mentions(
         &self,
         principal: &Principal,
@@ -110,10 +111,13 @@ impl Chat {
             self.permit(principal, Operation::ListMentions).await?;
             let mut walk = Walk { wanted, skip, shown: Vec::new(), stale: Vec::new(), seen: HashSet::new() };
             let next = self.walk_list(principal, list, after, &mut walk).await?;
-            let Walk { shown, stale, wanted: _, skip: _, seen: _ } = walk;
+            let Walk { shown, stale, wanted: _, skip: rest, seen: _ } = walk;
             if !stale.is_empty() {
                 // Another reader may do the same; what fails is tried again by the next one.
                 drop(self.inner.store.commit(Change::of_records(stale)).await);
+            }
+            if next.is_some() {
+                reached(rest, LOOKED)?;
             }
             let is_full = shown.len() as u64 > limit;
             let page = ListPage::cut(shown, limit, |mentioned: &MentionedMessage| mentioned.cursor);

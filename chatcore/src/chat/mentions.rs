@@ -66,6 +66,14 @@ impl Beside {
     }
 }
 
+/// A message that is changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Changed {
+    pub(super) seq: Seq,
+    /// Whether the mention of everybody beside the text is that of the message, and the change does not name it.
+    pub(super) keeps_everybody: bool,
+}
+
 /// The mentions of a message.
 #[derive(Debug, Default)]
 pub(super) struct Addressed {
@@ -146,10 +154,11 @@ pub(in crate::chat) struct UnreadPart {
 
 impl Chat {
     /// The mentions of a message, as of facts that its commit checks. A text without a name reads nothing. A message that is changed has its
-    /// position already, and does not name users who do not see it.
+    /// position already, and does not name users who do not see it. It loses a mention of everybody that it keeps and its author may no
+    /// longer make.
     ///
     /// # Errors
-    /// [`LimitExceeded`](Error::LimitExceeded) where everybody is named beside the text of a message in a session with more than
+    /// [`LimitExceeded`](Error::LimitExceeded) where the caller names everybody beside the text of a message in a session with more than
     /// [`MAX_EVERYBODY`] participants; the policy's refusal of that.
     pub(super) async fn addressed(
         &self,
@@ -157,7 +166,7 @@ impl Chat {
         known: &Known,
         content: &Content,
         beside: &Beside,
-        changed: Option<Seq>,
+        changed: Option<Changed>,
     ) -> Result<Addressed> {
         let text = Named::of(content);
         if text.is_none() && *beside == Beside::default() {
@@ -165,17 +174,18 @@ impl Chat {
         }
         let session = known.session()?;
         let (id, is_small) = (session.id, session.participant_count <= MAX_EVERYBODY);
-        if beside.everybody && !is_small {
+        let is_asked = beside.everybody && changed.is_none_or(|changed| !changed.keeps_everybody);
+        if is_asked && !is_small {
             let what = "the number of participants of a session in which a message mentions everybody";
             return Err(Error::LimitExceeded { what, limit: MAX_EVERYBODY.into() });
         }
         let all: Vec<char> = EVERYBODY.chars().collect();
         let says_all = text.as_ref().is_some_and(|text| !text.find(std::slice::from_ref(&all)).is_empty());
-        let everybody = if beside.everybody || (says_all && is_small) {
+        let everybody = if is_small && (beside.everybody || says_all) {
             match self.may_mention_everybody(principal, known).await {
                 Ok(()) => true,
-                // The word is text then.
-                Err(Error::Denied(_) | Error::RefusedByHost(_)) if !beside.everybody => false,
+                // The word is text then, and the kept mention ends.
+                Err(Error::Denied(_) | Error::RefusedByHost(_)) if !is_asked => false,
                 Err(error) => return Err(error),
             }
         } else {
@@ -201,7 +211,7 @@ impl Chat {
             found.extend(text.find(&names).into_iter().filter_map(mention).take(MAX_MENTIONS));
         }
         let users = self.participating(id, &beside.users).await?;
-        let everywhere = beside.everybody.then_some(None).into_iter().chain(users.into_iter().map(Some));
+        let everywhere = (beside.everybody && everybody).then_some(None).into_iter().chain(users.into_iter().map(Some));
         for user in everywhere {
             if found.len() < 2 * MAX_MENTIONS && !found.iter().any(|mention| mention.user == user) {
                 found.push(Mention { user, span: None });
@@ -210,7 +220,7 @@ impl Chat {
         let mut everybody = if mentions_everybody(&found) { present } else { Vec::new() };
         // A name of a user whom a block keeps apart from the author is text.
         let mut unnamed = self.apart_from(&principal.user_id, named(&found).into_iter().chain(&everybody)).await?;
-        if let Some(seq) = changed {
+        if let Some(Changed { seq, keeps_everybody: _ }) = changed {
             unnamed.extend(self.blind(session, seq, named(&found).into_iter().chain(&everybody)).await?);
         }
         if !unnamed.is_empty() {

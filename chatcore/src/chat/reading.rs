@@ -8,6 +8,7 @@ use std::{cmp::Reverse, str::FromStr};
 use super::{
     Chat,
     decide::{govern::Known, history::Sight, policy::Operation, scope::sees},
+    finding::{MAX_SEARCHED, cut},
     read::{
         batch::go_on,
         lists::{self, Slice},
@@ -198,7 +199,9 @@ impl Chat {
         let (user, store) = (&principal.user_id, &*self.inner.store);
         let slice = Slice { after, skip: 0, limit: BATCH };
         let reader = Some((user, self.inner.clock.now()));
-        let found = lists::known_sessions_of(store, user, slice, reader, |session| session.is_active).await?;
+        let found =
+            lists::known_sessions_of(store, user, (slice, u64::MAX), reader, |session| session.is_active).await?;
+        let found = found.sessions;
         let is_done = (found.len() as u64) < BATCH;
         let last = found.last().and_then(|known| known.session.as_ref()).map(|session| session.id);
         let viewed = found.into_iter().map(|known| self.view(known)).collect();
@@ -228,7 +231,7 @@ impl Chat {
         use_case!("overviews_by_id", async move {
             self.enter_batch(principal, ids).await?;
             let viewed = self.viewable(principal, ids.iter().copied()).await?;
-            let overviews = self.overviews(&principal.user_id, &viewed.iter().flatten().collect::<Vec<_>>()).await?;
+            let overviews = self.overviews(principal, &viewed.iter().flatten().collect::<Vec<_>>()).await?;
             Ok(go_on(viewed, overviews, |_, overview| Ok(overview)))
         })
     }
@@ -315,16 +318,18 @@ impl Chat {
         let is_wanted = |session: &Session| sees(principal, session.id) && is_wanted(session);
         let reader = Some((user, self.inner.clock.now()));
         let store = &*self.inner.store;
-        let found = match order {
-            SessionOrder::Newest => lists::known_sessions_of(store, user, slice, reader, is_wanted).await?,
+        let page = match order {
+            SessionOrder::Newest => {
+                let most = (slice, MAX_SEARCHED);
+                lists::known_sessions_of(store, user, most, reader, is_wanted).await?.page(limit)?
+            }
             SessionOrder::Activity => {
-                let all =
-                    lists::known_sessions_of(store, user, Slice::first(MAX_SORTED + 1), reader, is_wanted).await?;
-                by_activity(all, slice)?
+                let whole = (Slice::first(MAX_SORTED + 1), u64::MAX);
+                let all = lists::known_sessions_of(store, user, whole, reader, is_wanted).await?;
+                cut(by_activity(all.sessions, slice)?, limit)
             }
         };
-        let page = ListPage::cut(found, limit, |known| known.session.as_ref().map(|session| session.id));
-        self.shown_own(principal, ListPage { entries: page.entries, next: page.next.flatten() }).await
+        self.shown_own(principal, page).await
     }
 
     /// A page of the caller's own sessions, with what the caller's lists show of them.
@@ -336,7 +341,7 @@ impl Chat {
         let sessions = page.entries.iter().filter_map(|known| Some((known.session.clone()?, known.head))).collect();
         let viewed = page.entries.into_iter().map(|known| self.view(known)).collect();
         let viewed = self.permitted(principal, viewed).await?;
-        let overviews = self.overviews(&principal.user_id, &viewed.iter().flatten().collect::<Vec<_>>()).await?;
+        let overviews = self.overviews(principal, &viewed.iter().flatten().collect::<Vec<_>>()).await?;
         let overviews = go_on(viewed, overviews, |_, overview| Ok(overview));
         let mut entries = self.summaries(sessions).await?;
         for (summary, overview) in entries.iter_mut().zip(overviews) {

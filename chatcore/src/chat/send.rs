@@ -534,7 +534,7 @@ impl Chat {
             }
             Verdict::Change(content) => {
                 let mut faults = Faults::default();
-                faults.content(&content, &self.inner.limits);
+                faults.content_beside(&content, !saying.body.attachments.is_empty(), &self.inner.limits);
                 faults.finish()?;
                 saying.body.content = content;
                 return Ok(None);

@@ -240,9 +240,10 @@ impl Chat {
     }
 
     /// The sessions of the caller, newest first, without archived sessions, each with its last message and the number of unread messages.
+    /// A page reads at most [`MAX_SEARCHED`](super::MAX_SEARCHED) sessions, and may have fewer entries than requested before further pages.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a page outside of the limits.
+    /// [`Error::Invalid`] for a page outside of the limits, and for a [`skip`](Page::skip) beyond the sessions that a page reads.
     pub async fn sessions(
         &self,
         principal: &Principal,

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Chat,
-    decide::{govern::Pass, history::Sight},
+    decide::{govern::Pass, history::Sight, validate::reached},
     follows::is_following,
     messages::{is_deleted, no_deletion_since},
     read::{lists::Slice, profiles, view},
@@ -206,7 +206,8 @@ impl Chat {
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not view the session; [`Invalid`](Error::Invalid) for a page outside of the limits,
-    /// or after a message of another session.
+    /// or after a message of another session. Also for a [`skip`](Page::skip) beyond the 1,000 threads that a page reads where the caller
+    /// does not see all of the session.
     pub async fn threads(
         &self,
         principal: &Principal,
@@ -245,7 +246,7 @@ impl Chat {
                 .limit(wanted);
             let entries = self.inner.store.list::<ActiveThreads>(scan).await?;
             let is_last = (entries.len() as u64) < wanted;
-            looked += if skip == 0 || is_whole { entries.len() as u64 } else { 0 };
+            looked += entries.len() as u64;
             written = entries.iter().map(|(_, found)| found.at).fold(written, Seq::max);
             for (ActiveThreads { last: Newest(last), .. }, entry) in entries {
                 after = Some(last);
@@ -269,6 +270,7 @@ impl Chat {
                 return Ok((found, written, None));
             }
             if looked >= LOOKED {
+                reached(skip, LOOKED)?;
                 return Ok((found, written, after));
             }
         }

@@ -31,6 +31,7 @@ mod signal;
 mod standing;
 mod streamed;
 mod thread;
+mod time;
 pub(crate) mod visible;
 
 pub use attachment::{Attachment, Metadata};
@@ -74,3 +75,4 @@ pub use signal::{ShownPart, Signal};
 pub use standing::{Ban, EndedLogin, UserStanding};
 pub use streamed::{Appended, StreamFailure, StreamState};
 pub use thread::{FollowedThread, LastReply, Reply, ThreadState, ThreadSummary};
+pub use time::parse_time;

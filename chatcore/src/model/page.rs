@@ -4,7 +4,7 @@ use std::{ops::Deref, str::FromStr};
 
 use chrono::{DateTime, Utc};
 
-use super::{Cursor, InvalidId, Message, Seq};
+use super::{Cursor, InvalidId, Message, Seq, parse_time};
 
 /// A part of a list whose entries have ids of the type `K`.
 ///
@@ -98,8 +98,7 @@ impl FromStr for Bound {
         }
         let offset = |start: usize| Some(format!("{}+{}", text.get(..start)?, text.get(start..)?.strip_prefix(' ')?));
         let repaired = text.len().checked_sub("+hh:mm".len()).and_then(offset);
-        let time = DateTime::parse_from_rfc3339(repaired.as_deref().unwrap_or(text));
-        time.map(|time| Self::Time(time.to_utc())).map_err(|_| InvalidId {
+        parse_time(repaired.as_deref().unwrap_or(text)).map(Self::Time).map_err(|_| InvalidId {
             kind: "place in a log",
             expected: "a position, a cursor, or an RFC 3339 time like 2026-01-01T00:00:00Z; in a URL write the plus sign of an \
                 offset as %2B",

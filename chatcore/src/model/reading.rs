@@ -56,7 +56,7 @@ pub struct Stay {
 /// The parts of a session that a list of a user's own sessions shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Overview {
-    /// The newest message, without its reactions; `None` where the session has no message.
+    /// The newest message, without its reactions and its thread; `None` where the session has no message.
     pub last_message: Option<Message>,
     /// How far the user has read.
     pub reading: ReadState,

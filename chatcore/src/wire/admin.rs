@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::time::Time;
 use crate::{
     admin::{
         self, AuditAction, AuditEntry, AuditRecord, AuditState, DayStatistics, ManagedSession, ManagedUser, Statistics,
@@ -22,7 +23,7 @@ pub struct BanUser {
     /// The reason, for the banned user: 1 to 500 characters by default.
     reason: String,
     /// When the ban ends; never where not given.
-    until: Option<DateTime<Utc>>,
+    until: Option<Time>,
 }
 
 impl BanUser {
@@ -30,7 +31,7 @@ impl BanUser {
     #[must_use]
     pub fn command(self) -> admin::BanUser {
         let Self { reason, until } = self;
-        admin::BanUser { reason, until }
+        admin::BanUser { reason, until: until.map(|Time(until)| until) }
     }
 }
 

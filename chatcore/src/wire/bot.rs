@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::time::Time;
 use crate::{
     chat,
     error::{Code, Error, Result},
@@ -200,7 +201,7 @@ pub struct CreateBotToken {
     /// The names of the actions in the scope of the token, such as `SEND` or `VIEW`; all actions where not given.
     actions: Option<Vec<String>>,
     /// The end of the token; no end where not given.
-    expires_at: Option<DateTime<Utc>>,
+    expires_at: Option<Time>,
 }
 
 impl CreateBotToken {
@@ -210,7 +211,8 @@ impl CreateBotToken {
     /// [`Invalid`](Error::Invalid) for an id that is not valid.
     pub fn command(self) -> Result<chat::CreateBotToken> {
         let Self { name, sessions, actions, expires_at } = self;
-        Ok(chat::CreateBotToken { name, sessions: sessions.map(session_ids).transpose()?, actions, expires_at })
+        let (sessions, expires_at) = (sessions.map(session_ids).transpose()?, expires_at.map(|Time(end)| end));
+        Ok(chat::CreateBotToken { name, sessions, actions, expires_at })
     }
 }
 

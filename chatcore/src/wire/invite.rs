@@ -22,6 +22,10 @@ struct InviteView<'a> {
     /// The user who created the invite.
     created_by: &'a UserId,
     created_by_username: &'a str,
+    created_by_name: &'a str,
+    created_by_is_bot: bool,
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    created_by_avatar_url: Option<&'a str>,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
     /// The maximum number of users who join by the invite; null for no limit.
@@ -43,6 +47,9 @@ impl<'a> From<&'a Invite> for InviteView<'a> {
             role: *role,
             created_by: &created_by.user_id,
             created_by_username: &created_by.username,
+            created_by_name: &created_by.name,
+            created_by_is_bot: created_by.is_bot,
+            created_by_avatar_url: created_by.picture.as_deref(),
             created_at: *created_at,
             expires_at: *expires_at,
             max_uses: *max_uses,
@@ -82,6 +89,9 @@ struct InvitePreviewView<'a> {
     invited_by: &'a UserId,
     invited_by_username: &'a str,
     invited_by_name: &'a str,
+    invited_by_is_bot: bool,
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    invited_by_avatar_url: Option<&'a str>,
     /// The role that the holder gets.
     role: ParticipantRole,
     expires_at: DateTime<Utc>,
@@ -111,6 +121,8 @@ impl<'a> From<&'a InvitePreview> for InvitePreviewView<'a> {
             invited_by: &invited_by.user_id,
             invited_by_username: &invited_by.username,
             invited_by_name: &invited_by.name,
+            invited_by_is_bot: invited_by.is_bot,
+            invited_by_avatar_url: invited_by.picture.as_deref(),
             role: *role,
             expires_at: *expires_at,
             needs_approval: *needs_approval,

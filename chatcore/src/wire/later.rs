@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::message::Said;
+use super::{message::Said, time::Time};
 use crate::{
     chat,
     error::Result,
@@ -93,7 +93,7 @@ pub struct ScheduleMessage {
     /// with the same key. The header `Idempotency-Key` means the same.
     client_id: Option<String>,
     /// The send time: at most 366 days from now by default.
-    send_at: DateTime<Utc>,
+    send_at: Time,
 }
 
 impl ScheduleMessage {
@@ -102,7 +102,7 @@ impl ScheduleMessage {
     /// # Errors
     /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name different client ids.
     pub fn command(self, key: Option<String>) -> Result<chat::ScheduleMessage> {
-        let Self { role, message_type, content: Said(content), reply_to, client_id, send_at } = self;
+        let Self { role, message_type, content: Said(content), reply_to, client_id, send_at: Time(send_at) } = self;
         let body = MessageBody {
             role: role.unwrap_or_default(),
             message_type: message_type.unwrap_or_default(),

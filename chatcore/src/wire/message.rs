@@ -210,14 +210,26 @@ struct PinnedView<'a> {
     /// The user who pinned the message.
     pinned_by: &'a UserId,
     pinned_by_username: &'a str,
+    pinned_by_name: &'a str,
+    pinned_by_is_bot: bool,
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    pinned_by_avatar_url: Option<&'a str>,
     pinned_at: DateTime<Utc>,
 }
 
 impl<'a> From<&'a PinnedMessage> for PinnedView<'a> {
     fn from(pinned: &'a PinnedMessage) -> Self {
         let PinnedMessage { message, pinned_by, pinned_at } = pinned;
-        let Profile { user_id, username, name: _, email: _, picture: _, updated_at: _, is_bot: _ } = pinned_by;
-        Self { message, pinned_by: user_id, pinned_by_username: username, pinned_at: *pinned_at }
+        let Profile { user_id, username, name, email: _, picture, updated_at: _, is_bot } = pinned_by;
+        Self {
+            message,
+            pinned_by: user_id,
+            pinned_by_username: username,
+            pinned_by_name: name,
+            pinned_by_is_bot: *is_bot,
+            pinned_by_avatar_url: picture.as_deref(),
+            pinned_at: *pinned_at,
+        }
     }
 }
 
@@ -366,7 +378,8 @@ pub struct EditMessage {
     revision: Option<u64>,
     /// The ids of further mentioned users, besides the users named in the text; unchanged where not given.
     mentions: Option<Vec<String>>,
-    /// Whether the message mentions everybody, also without `@all` in the text; unchanged where not given.
+    /// Whether the message mentions everybody, also without `@all` in the text; unchanged where not given, as long as the author may mention
+    /// everybody.
     mentions_everybody: Option<bool>,
     /// The files that the message refers to; unchanged where not given.
     attachments: Option<Vec<NewAttachment>>,

@@ -2,7 +2,8 @@
 //!
 //! REST, WebSockets and streams of events share these forms. Output types implement [`Serialize`] here: messages, participants, sessions,
 //! events, signals. Inputs of clients are owned commands: [`SendMessage`], [`CreateSession`], … The commands refuse fields that they do not
-//! know. [`Command`] is the table of the commands that a client can send by name.
+//! know. [`Command`] is the table of the commands that a client can send by name. A time in an input is RFC 3339, in the years 0000 to 9999
+//! ([`parse_time`](crate::model::parse_time)).
 //!
 //! With the feature `schema`, each form has a JSON Schema (`schemars`), in which the comments on its fields are the descriptions.
 //! A field that may be null has `nullable: true` in it.
@@ -57,6 +58,7 @@ mod sanction;
 mod session;
 mod streamed;
 mod thread;
+mod time;
 #[cfg(feature = "webhooks")]
 mod webhook;
 

@@ -1,9 +1,8 @@
 //! A user's settings for sessions on the wire.
 
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::present;
+use super::{present, time::Time};
 use crate::chat;
 
 /// New settings of the caller for a session. An omitted setting does not change.
@@ -16,7 +15,7 @@ pub struct SetPreferences {
     is_muted: Option<bool>,
     /// The end of the mute; no end where not given. Only with `is_muted: true`.
     #[serde(default, deserialize_with = "present")]
-    muted_until: Option<DateTime<Utc>>,
+    muted_until: Option<Time>,
     /// Whether the session is one of the caller's favourites.
     #[serde(default, deserialize_with = "present")]
     is_favourite: Option<bool>,
@@ -27,6 +26,6 @@ impl SetPreferences {
     #[must_use]
     pub fn command(self) -> chat::SetPreferences {
         let Self { is_muted, muted_until, is_favourite } = self;
-        chat::SetPreferences { is_muted, muted_until, is_favourite }
+        chat::SetPreferences { is_muted, muted_until: muted_until.map(|Time(until)| until), is_favourite }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{named, present};
+use super::{named, present, time::Time};
 use crate::{
     chat,
     error::{Code, Error, Result},
@@ -180,7 +180,7 @@ pub struct SetPresence {
     /// The end of the status text; no end where not given. Requires `text`.
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
-    text_until: Option<DateTime<Utc>>,
+    text_until: Option<Time>,
     /// Whether the caller appears offline to everybody, without a last-seen time and a status text. The caller still sees others.
     #[serde(default, deserialize_with = "present")]
     is_hidden: Option<bool>,
@@ -195,6 +195,10 @@ impl SetPresence {
         text_until: Option<DateTime<Utc>>,
         is_hidden: Option<bool>,
     ) -> Self {
+        let text_until = match text_until {
+            Some(until) => Some(Time(until)),
+            None => None,
+        };
         Self { availability, text, text_until, is_hidden }
     }
 
@@ -203,7 +207,8 @@ impl SetPresence {
     /// # Errors
     /// [`Invalid`](Error::Invalid) for an end without a status text.
     pub fn command(self) -> Result<chat::SetPresence> {
-        let Self { availability, text, text_until: until, is_hidden } = self;
+        let Self { availability, text, text_until, is_hidden } = self;
+        let until = text_until.map(|Time(until)| until);
         if until.is_some() && !matches!(text, Some(Some(_))) {
             return Err(Error::invalid("text_until", Code::ValidationInvalidValue, "give it together with text"));
         }

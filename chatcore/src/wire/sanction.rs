@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::time::Time;
 use crate::{
     chat::SanctionUser,
     model::{SessionBan, UserId},
@@ -59,7 +60,7 @@ pub struct Sanction {
     /// The reason: at most 500 characters. Users who manage the session see the reason.
     reason: Option<String>,
     /// The end of the ban or the mute; no end where not given.
-    until: Option<DateTime<Utc>>,
+    until: Option<Time>,
 }
 
 impl Sanction {
@@ -67,6 +68,6 @@ impl Sanction {
     #[must_use]
     pub fn command(self) -> SanctionUser {
         let Self { reason, until } = self;
-        SanctionUser { reason, until }
+        SanctionUser { reason, until: until.map(|Time(until)| until) }
     }
 }

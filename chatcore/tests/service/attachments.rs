@@ -67,6 +67,37 @@ async fn a_text_may_be_empty_beside_a_file() {
     assert_eq!(chat.send(&alice, id, deleted).await.unwrap_err().code(), Code::ValidationRequiredField);
 }
 
+/// An edit leaves what a send could have sent.
+#[tokio::test]
+async fn an_edited_text_may_be_empty_beside_a_file() {
+    let (chat, alice) = (uncounted(MemoryStore::new()), user("alice"));
+    let id = session(&chat, &alice, SessionType::Private).await;
+    let text = |text: &str| Content::Text(text.to_owned());
+    let bodies = [("", vec![file("1")]), ("text", vec![file("1")]), ("text", vec![])];
+    for (said, files) in &bodies {
+        for (edited, given) in [("", None), ("", Some(vec![])), ("", Some(vec![file("2")])), ("x", Some(vec![]))] {
+            let body = MessageBody { attachments: files.clone(), ..MessageBody::new(text(said)) };
+            let sent = chat.send(&alice, id, SendMessage::new(body)).await.unwrap();
+            let expected = MessageBody {
+                attachments: given.clone().unwrap_or_else(|| files.clone()),
+                ..MessageBody::new(text(edited))
+            };
+            let edit = EditMessage { attachments: given, ..EditMessage::new(text(edited)) };
+            let found = chat.edit_message(&alice, sent.id, edit).await;
+            if edited.is_empty() && expected.attachments.is_empty() {
+                assert_fault(found, "content", Code::ValidationRequiredField);
+                assert_eq!(chat.message(&alice, sent.id).await.unwrap(), sent);
+            } else {
+                assert_eq!(found.unwrap().body, expected);
+            }
+        }
+    }
+    let body = MessageBody { attachments: vec![file("1")], ..MessageBody::new(text("text")) };
+    let gone = chat.send(&alice, id, SendMessage::new(body)).await.unwrap();
+    chat.delete_message(&alice, gone.id, None).await.unwrap();
+    assert_eq!(chat.edit_message(&alice, gone.id, EditMessage::text("")).await.unwrap_err(), Error::MessageDeleted);
+}
+
 #[tokio::test]
 async fn files_and_metadata_have_limits() {
     let (chat, alice) = (uncounted(MemoryStore::new()), user("alice"));

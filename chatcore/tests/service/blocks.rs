@@ -105,6 +105,9 @@ async fn messages_of_a_blocked_user_are_marked_for_the_user_who_blocked_alone() 
         assert_eq!(marks(&page.messages), expected);
         assert_eq!(marks(&chat.session(who, id).await.unwrap().messages), expected);
         assert_eq!(chat.message(who, sent.id).await.unwrap().sender_blocked, Some(of_bob));
+        let listed = chat.sessions(who, Page::FIRST).await.unwrap();
+        let last = listed[0].overview.clone().unwrap().last_message.unwrap();
+        assert_eq!((text_of(&last), last.sender_blocked), ("4", Some(of_bob)));
         let events = chat.events(who, id, 3, None).await.unwrap().events;
         let told: Vec<_> = events.iter().filter_map(|view| view.message()).collect();
         assert!(told.iter().all(|message| message.sender_blocked.is_none()), "an event suits every reader");

@@ -3,7 +3,7 @@
 use chatcore::{
     chat::{FindPublicSessions, FindSessions, FoundSessions, MAX_SEARCHED, PublicOrder, SessionOrder},
     model::PublicCursor,
-    store::{Directory, Listed, Newest},
+    store::{Directory, Listed, Memberships, Newest},
 };
 
 use super::*;
@@ -214,6 +214,39 @@ async fn a_search_looks_at_a_bounded_number_of_sessions_and_says_where_to_go_on(
     for order in [PublicOrder::Title, PublicOrder::Participants, PublicOrder::Activity] {
         let refused = chat.find_public_sessions(&bob, &looking("needle", order), Page::FIRST).await;
         assert_eq!(refused.unwrap_err(), many);
+    }
+}
+
+/// The lists of a user's own sessions without a search.
+#[tokio::test]
+async fn a_list_of_own_sessions_reads_a_bounded_number_of_sessions_and_says_where_to_go_on() {
+    let store = Breakable::default();
+    let (chat, alice) = (uncounted(store.clone()), user("alice"));
+    let open = room(&chat, &alice, &[]).await;
+    let archived = room(&chat, &alice, &[]).await;
+    chat.archive_session(&alice, archived).await.unwrap();
+    let deleted = room(&chat, &alice, &[]).await;
+    chat.delete_session(&alice, deleted).await.unwrap();
+    // Newer sessions, of which none belongs to a list.
+    let newer = |n: u64| SessionId(uuid::Uuid::from_u128((0xffff_ffff_ffff_7000 << 64) | u128::from(n)));
+    let write = |n| Memberships { user: alice.user_id.clone(), session: Newest(newer(n)) }.put(Listed);
+    let writes = (0..MAX_SEARCHED + 100).map(write).collect();
+    store.intact().commit(Change::of_records(writes)).await.unwrap();
+    for (list, expected) in [("open", open), ("archived", archived), ("deleted", deleted)] {
+        let page = async |page: Page<SessionId>| match list {
+            "archived" => chat.archived_sessions(&alice, page, SessionOrder::Newest).await,
+            "deleted" => chat.deleted_sessions(&alice, page).await,
+            _ => chat.sessions(&alice, page).await,
+        };
+        let before = store.facts_read.load(Ordering::SeqCst);
+        let first = page(Page::FIRST).await.unwrap();
+        let read = store.facts_read.load(Ordering::SeqCst) - before;
+        assert!(read <= MAX_SEARCHED, "facts of {read} sessions for {list}");
+        assert_eq!((first.len(), first.next.is_some()), (0, true), "{list}");
+        let rest = page(Page { after: first.next, ..Page::FIRST }).await.unwrap();
+        assert_eq!(rest.iter().map(|one| one.session.id).collect::<Vec<_>>(), [expected], "{list}");
+        assert_eq!(rest.next, None, "{list}");
+        assert_fault(page(Page { skip: 1, ..Page::FIRST }).await, "skip", Code::ValidationInvalidValue);
     }
 }
 

@@ -5,7 +5,7 @@ use chatcore::{
     chat::{EditMessage, PostSystem, SendMessage},
     model::{
         Attachment, ClientId, Content, EncryptedContent, Message, MessageBody, MessageType, MessageWindow, Origin,
-        ParticipantRole, SessionType,
+        Page, ParticipantRole, SessionType,
     },
     permission::Denial,
 };
@@ -43,6 +43,9 @@ async fn a_copy_names_its_origin_as_far_as_its_reader_may_know() {
         let details = chat.session(who, id).await.unwrap().messages;
         let one = chat.message(who, copy.id).await.unwrap();
         assert_eq!((&page, &details), (&vec![one.clone()], &vec![one.clone()]));
+        let listed = chat.sessions(who, Page::FIRST).await.unwrap();
+        let listed = listed.iter().find(|one| one.session.id == id).unwrap().overview.clone().unwrap();
+        assert_eq!(listed.last_message.unwrap().body, one.body);
         one.body.origin.unwrap()
     };
     assert_eq!(shown(&alice).await, whole);

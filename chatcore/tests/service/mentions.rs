@@ -11,7 +11,10 @@ use chatcore::{
     store::{ChatStore as _, KeyPart as _, Mentions, TypedKey as _},
 };
 
-use super::kit::{assert_denied, room, say, session, text_of, uncounted, user, user_id};
+use super::{
+    assert_fault,
+    kit::{assert_denied, room, say, session, text_of, uncounted, user, user_id},
+};
 
 fn named(name: &str) -> Principal {
     Principal { username: Some(name.to_owned()), ..user(&format!("id-{name}")) }
@@ -126,6 +129,26 @@ async fn owners_and_admins_mention_everybody() {
     assert_eq!(listed(&chat, &dave).await, [""; 0]);
 }
 
+/// A mention of everybody that an edit keeps ends where the author may no longer make it, like `@all` in the text. The edit goes on.
+#[tokio::test]
+async fn an_edit_loses_a_mention_of_everybody_that_its_author_may_not_make() {
+    let store = MemoryStore::new();
+    let (chat, [alice, bob, carol], id) = with_three(&store).await;
+    chat.change_role(&alice, id, &bob.user_id, ParticipantRole::Admin).await.unwrap();
+    let sent = chat.send(&bob, id, everybody("tpyo @carol")).await.unwrap();
+    assert_eq!(whom(&sent), [of("carol", Some((5, 11))), (None, None)]);
+    chat.change_role(&alice, id, &bob.user_id, ParticipantRole::Member).await.unwrap();
+    let asked = EditMessage { mentions_everybody: Some(true), ..EditMessage::text("typo @carol") };
+    assert_denied(chat.edit_message(&bob, sent.id, asked).await, Denial::RoleInsufficient);
+    let edited = chat.edit_message(&bob, sent.id, EditMessage::text("typo @carol")).await.unwrap();
+    assert_eq!(whom(&edited), [of("carol", Some((5, 11)))]);
+    assert_eq!((listed(&chat, &alice).await, listed(&chat, &carol).await), (vec![], vec!["typo @carol".to_owned()]));
+    // The right comes back, the mention does not.
+    chat.change_role(&alice, id, &bob.user_id, ParticipantRole::Admin).await.unwrap();
+    let edited = chat.edit_message(&bob, sent.id, EditMessage::text("again @carol")).await.unwrap();
+    assert_eq!(whom(&edited), [of("carol", Some((6, 12)))]);
+}
+
 #[tokio::test]
 async fn a_large_session_is_not_called_as_a_whole() {
     let (chat, alice) = (uncounted(MemoryStore::new()), named("alice"));
@@ -134,6 +157,7 @@ async fn a_large_session_is_not_called_as_a_whole() {
         ..chatcore::chat::CreateSession::titled("Large").of_type(SessionType::Public)
     };
     let id = chat.create_session(&alice, settings).await.unwrap().summary.session.id;
+    let called = chat.send(&alice, id, everybody("tpyo")).await.unwrap();
     let mut last = alice.clone();
     for number in 1..=MAX_EVERYBODY {
         last = named(&format!("user{number}"));
@@ -147,6 +171,10 @@ async fn a_large_session_is_not_called_as_a_whole() {
     assert!(matches!(chat.send(&alice, id, everybody("x")).await, Err(Error::LimitExceeded { limit: 500, .. })));
     assert_eq!(whom(&say(&chat, &alice, id, "@all @USER500").await), [of("user500", Some((5, 13)))]);
     assert_eq!(listed(&chat, &last).await, ["@all @USER500"]);
+    let edited = chat.edit_message(&alice, called.id, EditMessage::text("typo")).await.unwrap();
+    assert_eq!(whom(&edited), []);
+    let asked = EditMessage { mentions_everybody: Some(true), ..EditMessage::text("typo") };
+    assert!(matches!(chat.edit_message(&alice, called.id, asked).await, Err(Error::LimitExceeded { limit: 500, .. })));
 }
 
 #[tokio::test]
@@ -344,6 +372,10 @@ async fn unread_mentions_come_first_in_a_long_list() {
     let old = (0..4).rev().map(|n| mark(&format!("@bob old {n}"), true));
     let expected: Vec<_> = [mark("@bob new", true)].into_iter().chain(read).chain(old).collect();
     assert_eq!(found, expected);
+    // A page that does not reach as far as it leaves out knows no place to go on.
+    let deep = Page { skip: 510, ..Page::FIRST };
+    assert_fault(chat.mentions(&bob, deep, ListMentions::default()).await, "skip", Code::ValidationInvalidValue);
+    assert_eq!(chat.mentions(&bob, deep, NEWEST).await.unwrap().len(), 5);
 }
 
 #[tokio::test]

@@ -66,6 +66,8 @@ async fn a_message_grows_in_parts_and_is_complete() {
     let page = chat.messages(&bob, id, MessageWindow::Newest, None).await.unwrap();
     assert_eq!(text_of(&page.messages[0]), text);
     assert!(page.messages[0].body.links.is_empty() && page.messages[0].body.mentions.is_empty());
+    let listed = chat.sessions(&bob, Page::FIRST).await.unwrap()[0].overview.clone().unwrap();
+    assert_eq!(listed.last_message.unwrap().body, page.messages[0].body);
     let events = chat.events(&bob, id, begun.seq - 1, None).await.unwrap().events;
     assert_eq!(text_of(&events[0].message().unwrap()), text);
     let done = chat.finish_message(&alice, begun.id, 29).await.unwrap();

@@ -16,6 +16,10 @@ use super::{
     world,
 };
 
+/// Times that are no RFC 3339, or have no form in it in UTC. Parsers take some of them.
+const LOOSE_TIMES: [&str; 4] =
+    ["2030-1-2 3:4:5UTC", "+262142-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00", "2999-01-01T00:00:00"];
+
 /// The attempts of one operation; the plainest comes first.
 #[derive(Debug, Clone, Default)]
 struct Family {
@@ -437,6 +441,7 @@ fn own_presence() -> Family {
         json!({ "availability": null }),
         json!({ "text": 5 }),
         json!({ "text": "x", "text_until": "tomorrow" }),
+        json!({ "text": "x", "text_until": LOOSE_TIMES[0] }),
         json!({ "is_hidden": "no" }),
         json!({ "colour": "red" }),
     ];

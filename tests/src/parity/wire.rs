@@ -99,10 +99,19 @@ pub fn revision(body: &Value) -> Value {
     tidy(json!({ "revision": body["revision"], "content": body["content"], "since": body["since"] }))
 }
 
+/// A user whom a form names beside the one whom it is about.
+fn beside(body: &Value, name: &str) -> Value {
+    let field = |field: &str| &body[format!("{name}_{field}")];
+    json!({
+        "id": body[name], "?username": field("username"), "?name": field("name"), "?picture": field("avatar_url"),
+        "?is_bot": field("is_bot"),
+    })
+}
+
 /// A pinned message.
 #[must_use]
 pub fn pinned(body: &Value) -> Value {
-    let pinned_by = json!({ "id": body["pinned_by"], "?username": body["pinned_by_username"] });
+    let pinned_by = beside(body, "pinned_by");
     tidy(json!({
         "message": message(&body["message"]), "pinned_by": pinned_by, "pinned_at": body["pinned_at"],
     }))
@@ -110,7 +119,7 @@ pub fn pinned(body: &Value) -> Value {
 
 /// An invite.
 fn invite(body: &Value) -> Value {
-    let created_by = json!({ "id": body["created_by"], "?username": body["created_by_username"] });
+    let created_by = beside(body, "created_by");
     tidy(json!({
         "id": body["id"], "session_id": body["session_id"], "role": body["role"], "created_by": created_by,
         "created_at": body["created_at"], "expires_at": body["expires_at"], "max_uses": body["max_uses"],
@@ -130,9 +139,7 @@ fn incoming(body: &Value) -> Value {
 
 /// What a code leads to.
 fn preview(body: &Value) -> Value {
-    let invited_by = json!({
-        "id": body["invited_by"], "?username": body["invited_by_username"], "?name": body["invited_by_name"],
-    });
+    let invited_by = beside(body, "invited_by");
     tidy(json!({
         "session_id": body["session_id"], "title": body["title"], "description": body["description"],
         "session_type": body["session_type"], "participant_count": body["participant_count"],

@@ -191,11 +191,7 @@ impl Faults {
                 self.add("message_type", Code::ValidationInvalidValue, message.to_owned());
             }
         }
-        // A picture speaks for itself.
-        let is_picture = !attachments.is_empty() && *content == Content::Text(String::new());
-        if !is_picture {
-            self.content(content, limits);
-        }
+        self.content_beside(content, !attachments.is_empty(), limits);
         self.attachments(attachments);
         if let Some(metadata) = metadata {
             self.metadata(metadata);
@@ -224,6 +220,15 @@ impl Faults {
     pub(in crate::chat) fn mentions(&mut self, users: &[UserId]) {
         if users.len() > MAX_MENTIONS {
             self.add("mentions", Code::ValidationInvalidValue, format!("at most {MAX_MENTIONS} users"));
+        }
+    }
+
+    /// What a message says that has files, or none.
+    pub(in crate::chat) fn content_beside(&mut self, content: &Content, has_files: bool, limits: &Limits) {
+        // A picture speaks for itself.
+        let is_picture = has_files && *content == Content::Text(String::new());
+        if !is_picture {
+            self.content(content, limits);
         }
     }
 
@@ -260,6 +265,16 @@ impl Faults {
             }
         }
     }
+}
+
+/// Refuses to leave out more entries than a page reaches: `rest` of them are still to be left out. The place after them is not known, so no
+/// page can go on there.
+pub(in crate::chat) fn reached(rest: u64, most: u64) -> Result<()> {
+    if rest > 0 {
+        let message = format!("a page reaches at most {most} entries of this list; go on with after");
+        return Err(Error::invalid("skip", Code::ValidationInvalidValue, message));
+    }
+    Ok(())
 }
 
 impl Limits {

@@ -33,12 +33,17 @@ impl Extras {
 
     /// A message with its extras.
     pub(in crate::chat) fn shown_in(&self, message: Message) -> Message {
-        let Self { reactions, threads, origins, blocked, texts } = self;
+        let (reactions, thread) = (Some(self.reactions.of(&message)), Some(self.threads.of(&message)));
+        Message { reactions, thread, ..self.shown_last(message) }
+    }
+
+    /// A message as a list of sessions shows it: without its reactions and its thread.
+    pub(in crate::chat) fn shown_last(&self, message: Message) -> Message {
+        let Self { reactions: _, threads: _, origins, blocked, texts } = self;
         let origin = origins.of(&message);
-        let (reactions, thread) = (Some(reactions.of(&message)), Some(threads.of(&message)));
         let sender_blocked = Some(blocked.contains(&message.sender.user_id));
         let body = texts.shown_in(message.id, MessageBody { origin, ..message.body });
-        Message { body, reactions, thread, sender_blocked, ..message }
+        Message { body, sender_blocked, ..message }
     }
 
     /// The extras of a message that was just deleted: the reactions go.
@@ -68,6 +73,18 @@ impl Chat {
             blocked,
             origins: self.origins(principal, pages).await?,
             texts: self.texts_so_far(&principal.user_id, rows).await?,
+        })
+    }
+
+    /// The extras of the last messages of sessions in a list, without reactions and threads. One read finds the blocks of all senders; messages
+    /// that are no copies and have their texts read nothing more.
+    pub(in crate::chat) async fn extras_of_last(&self, principal: &Principal, rows: &[Arc<Event>]) -> Result<Extras> {
+        let user = &principal.user_id;
+        Ok(Extras {
+            blocked: self.blocked_among(user, rows.iter().map(|row| &row.actor)).await?,
+            origins: self.origins(principal, &[rows]).await?,
+            texts: self.texts_so_far(user, rows.iter().map(|row| &**row)).await?,
+            ..Extras::default()
         })
     }
 }

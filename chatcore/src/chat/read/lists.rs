@@ -5,12 +5,15 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::chat::{
-    Chat,
-    decide::govern::{Known, keys, understood},
+    Chat, MAX_SEARCHED,
+    decide::{
+        govern::{Known, keys, understood},
+        validate::reached,
+    },
 };
 use crate::{
     error::Result,
-    model::{ParticipantId, Session, SessionId, Standing, UserId},
+    model::{ListPage, ParticipantId, Session, SessionId, Standing, UserId},
     store::{
         BannedFrom, BannedUntil, Bans, Been, ChatStore, ChatStoreExt as _, Directory, FactsQuery, Freshness, Head,
         JoinRequests, Key, KeyPart, Listed, Memberships, Newest, Part, ParticipantRecord, Participants, Record, Scan,
@@ -126,6 +129,30 @@ pub(in crate::chat) async fn known_sessions(
     Ok(facts.into_iter().filter_map(|facts| Known::of(facts, false, now).ok()).collect())
 }
 
+/// Sessions of a user that were found.
+pub(in crate::chat) struct OwnSessions {
+    pub(in crate::chat) sessions: Vec<Known>,
+    /// The session after which the search goes on, where it ended before the list did.
+    cut_at: Option<SessionId>,
+    /// How many sessions were still to be left out.
+    rest: u64,
+}
+
+impl OwnSessions {
+    /// A page of at most `limit` sessions, out of a search for one session more.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::Error::Invalid) where the search ended before all sessions were left out that were to be.
+    pub(in crate::chat) fn page(self, limit: u64) -> Result<ListPage<Known, SessionId>> {
+        let Self { sessions, cut_at, rest } = self;
+        if cut_at.is_some() {
+            reached(rest, MAX_SEARCHED)?;
+        }
+        let page = ListPage::cut(sessions, limit, |known| known.session.as_ref().map(|session| session.id));
+        Ok(ListPage { entries: page.entries, next: page.next.flatten().or(cut_at) })
+    }
+}
+
 /// The sessions in which the user is that are wanted, newest first, with the ends of their logs.
 pub(in crate::chat) async fn sessions_of(
     store: &dyn ChatStore,
@@ -133,27 +160,32 @@ pub(in crate::chat) async fn sessions_of(
     slice: Slice<SessionId>,
     is_wanted: impl Fn(&Session) -> bool,
 ) -> Result<Vec<(Arc<Session>, Head)>, StoreError> {
-    let found = known_sessions_of(store, user, slice, None, is_wanted).await?;
+    let found = known_sessions_of(store, user, (slice, u64::MAX), None, is_wanted).await?;
     let session = |known: Known| Some((Arc::clone(known.session.as_ref()?), known.head));
-    Ok(found.into_iter().filter_map(session).collect())
+    Ok(found.sessions.into_iter().filter_map(session).collect())
 }
 
-/// The same sessions, each with the record of a reader as of the end of its log, to be decided on at a time.
+/// The same sessions, each with the record of a reader as of the end of its log, to be decided on at a time. `most` is how many sessions are
+/// read at the most.
 pub(in crate::chat) async fn known_sessions_of(
     store: &dyn ChatStore,
     user: &UserId,
-    slice: Slice<SessionId>,
+    (slice, most): (Slice<SessionId>, u64),
     reader: Option<(&UserId, DateTime<Utc>)>,
     is_wanted: impl Fn(&Session) -> bool,
-) -> Result<Vec<Known>, StoreError> {
+) -> Result<OwnSessions, StoreError> {
     let Slice { mut after, mut skip, limit } = slice;
-    let mut listed = Vec::new();
+    let (mut listed, mut left) = (Vec::new(), most);
     while (listed.len() as u64) < limit {
-        let wanted = limit.saturating_sub(listed.len() as u64).saturating_add(skip).min(CHUNK.max(limit));
+        if left == 0 {
+            return Ok(OwnSessions { sessions: listed, cut_at: after, rest: skip });
+        }
+        let wanted = limit.saturating_sub(listed.len() as u64).saturating_add(skip).min(CHUNK.max(limit)).min(left);
         let part = Slice { after: after.map(Newest), skip: 0, limit: wanted };
         let keys = store.list::<Memberships>(scan::<Memberships, _>(vec![user.part()], part)).await?;
         let ids: Vec<SessionId> = keys.iter().map(|(key, _)| key.session.0).collect();
         let ended = (ids.len() as u64) < wanted;
+        left -= wanted;
         after = ids.last().copied().or(after);
         let is_wanted = |known: &Known| known.session.as_deref().is_some_and(&is_wanted);
         for entry in known_sessions(store, &ids, reader).await?.into_iter().filter(is_wanted) {
@@ -167,7 +199,7 @@ pub(in crate::chat) async fn known_sessions_of(
             break;
         }
     }
-    Ok(listed)
+    Ok(OwnSessions { sessions: listed, cut_at: None, rest: skip })
 }
 
 /// Memberships that are read at once of each user.

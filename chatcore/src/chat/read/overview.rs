@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use futures_util::try_join;
+
 use super::{
     ends::{End, WINDOW},
     profiles, view,
@@ -13,6 +15,7 @@ use crate::{
         mentions::UnreadPart,
     },
     error::{Error, Result},
+    identity::Principal,
     model::{Event, Overview, Preferences, ReadState, Seq, SessionId, Unread, UnreadMentions, UserId},
     store::{
         Been, Found, Key, LogRange, PreferenceRecord, ReadMarker, ReadMarkers, SessionPreferences, TypedKey as _, typed,
@@ -163,18 +166,24 @@ impl Chat {
     /// user may not view any more.
     pub(in crate::chat) async fn overviews(
         &self,
-        user: &UserId,
+        principal: &Principal,
         viewed: &[&Viewable],
     ) -> Result<Vec<Option<Overview>>> {
+        let user = &principal.user_id;
         let wanted: Vec<Sight> = viewed.iter().map(|viewed| viewed.sight).collect();
         let marks = self.marks(user, wanted.iter().map(|sight| sight.session_id)).await?;
         let found = self.states_by(user, &marks, &wanted).await?;
-        let mentions = self.mentions_by(user, &found, &wanted).await?;
+        // Where the user does not see the newest message, the user sees none.
+        let last = |end: &End, sight: &Sight| end.last.clone().filter(|last| sight.sees(last.seq));
+        let shown: Vec<Arc<Event>> =
+            found.iter().zip(&wanted).filter_map(|(found, sight)| last(&found.as_ref().ok()?.1, sight)).collect();
+        let (mentions, extras) =
+            try_join!(self.mentions_by(user, &found, &wanted), self.extras_of_last(principal, &shown))?;
         let written = |id: &SessionId| mentions.get(id).map_or(0, |(_, written)| *written);
         let seen = |(found, sight): (Result<(ReadState, Arc<End>)>, &Sight)| {
             let (reading, end) = found?;
-            // Where the user does not see the newest message, the user sees none.
-            Ok((reading, end.last.clone().filter(|last| sight.sees(last.seq))))
+            let last = last(&end, sight);
+            Ok((reading, last))
         };
         let found: Vec<Result<_>> = found.into_iter().zip(&wanted).map(seen).collect();
         let revised = |found: &Result<(ReadState, Option<Arc<Event>>)>| {
@@ -192,6 +201,7 @@ impl Chat {
         )| {
             let (reading, last) = found.and_then(|found| decided.map(|()| found)).ok()?;
             let last_message = last.as_ref().and_then(|last| view::message(last, profiles::of(&profiles, &last.actor)));
+            let last_message = last_message.map(|message| extras.shown_last(message));
             let unread_mentions = mentions.get(&reading.session_id).map_or(UnreadMentions::NONE, |(unread, _)| *unread);
             let (preferences, stay) = (marks.preferences, viewed.stay().ok()?);
             Some(Overview { last_message, reading, unread_mentions, preferences, stay })

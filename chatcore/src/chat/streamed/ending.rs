@@ -21,7 +21,7 @@ use crate::{
             validate::Faults,
         },
         followers::added,
-        mentions::{Addressed, Beside},
+        mentions::{Addressed, Beside, Changed},
         read::{extras::Extras, view},
         spans::links,
     },
@@ -194,7 +194,7 @@ impl Chat {
         let body = MessageBody { content, stream: Some(end.state()), ..target.body.clone() };
         let body = self.reviewed_end(principal, &target.known, body, turns).await?;
         let addressed = if body.stream == Some(StreamState::Complete) {
-            let changed = Some(target.event.seq);
+            let changed = Some(Changed { seq: target.event.seq, keeps_everybody: false });
             self.addressed(principal, &target.known, &body.content, &Beside::default(), changed).await?
         } else {
             Addressed::default()

@@ -1,6 +1,7 @@
 //! The position from which on a participant sees the history, and the setting.
 
 use super::*;
+use chatcore::store::{ActiveThreads, Newest, ThreadEntry};
 
 #[tokio::test]
 async fn the_position_is_that_of_the_last_admission_whatever_becomes_of_the_role() {
@@ -189,6 +190,34 @@ async fn threads_from_before_take_no_place_in_a_page() {
     assert_eq!(walked, seen);
     let skipped = chat.threads(&bob, id, Page { after: None, skip: 4, limit: Some(5) }).await.unwrap();
     assert_eq!((ids(&skipped), skipped.next), (seen[4..].to_vec(), None));
+}
+
+#[tokio::test]
+async fn a_page_of_threads_reads_a_bounded_number_whatever_it_leaves_out() {
+    let store = MemoryStore::new();
+    let (chat, [alice, bob]) = (uncounted(store.clone()), ["alice", "bob"].map(user));
+    let id = id_of(&chat.create_session(&alice, hiding("Threads")).await.unwrap());
+    let root = say(&chat, &alice, id, "secret").await.seq;
+    chat.join(&bob, id).await.unwrap();
+    // Threads that Bob does not see, and does not follow.
+    let past = |n| ActiveThreads { session: id, last: Newest(1_000 + n) }.put(ThreadEntry { root, by: None });
+    let kind = EventKind::Participant(ParticipantEvent::Unmuted { user_id: bob.user_id.clone() });
+    let event = NewEvent { actor: alice.user_id.clone(), created_at: Utc::now(), kind };
+    store.commit(Change::of(id, 3, vec![event], (0..1_200).map(past).collect())).await.unwrap();
+    for skip in [1, 1_000_000] {
+        let page = Page { skip, ..Page::FIRST };
+        assert_fault(chat.threads(&bob, id, page).await, "skip", Code::ValidationInvalidValue);
+        assert_fault(chat.followed_threads(&bob, id, page).await, "skip", Code::ValidationInvalidValue);
+    }
+    let mut after = None;
+    for next in [Some(1_200), None] {
+        let page = Page { after, ..Page::FIRST };
+        let threads = chat.threads(&bob, id, page).await.unwrap();
+        let followed = chat.followed_threads(&bob, id, page).await.unwrap();
+        assert_eq!((threads.len(), threads.next.map(|next| next.seq)), (0, next));
+        assert_eq!((followed.len(), followed.next.map(|next| next.seq)), (0, next));
+        after = threads.next;
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::stage::{Actor, GHOST},
-    Action, Family, Target, session, user,
+    Action, Family, LOOSE_TIMES, Target, session, user,
 };
 
 /// The commands of the viewer, who is a bot in each room. The admin has the second one, too.
@@ -79,7 +79,8 @@ pub(super) fn bots() -> Vec<Family> {
         json!({ "name": "one", "sessions": ["01890a5d-ac96-774b-bcce-b302099a8057"] }),
         json!({ "name": "one", "expires_at": "2020-01-01T00:00:00Z" }),
     ];
-    let bad_tokens = [json!({}), json!({ "name": 5 }), json!({ "name": "one", "actions": 5 }), scoped];
+    let loose = json!({ "name": "one", "expires_at": LOOSE_TIMES[0] });
+    let bad_tokens = [json!({}), json!({ "name": 5 }), json!({ "name": "one", "actions": 5 }), scoped, loose];
     let revoke = || Action::new("revokeBotToken", Target::BotToken, json!({}));
     let with_token = || made().into_iter().chain([token(json!({ "name": "one" }))]);
     vec![

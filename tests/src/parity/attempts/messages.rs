@@ -59,10 +59,15 @@ pub(super) fn emojis() -> Vec<Family> {
     ]
 }
 
+/// A time after the run, with an offset or without one.
+fn in_two_days(offset: &str) -> String {
+    let day = chrono::Utc::now().date_naive() + chrono::Days::new(2);
+    format!("{day}T00:00:00{offset}")
+}
+
 /// A message that is sent after the run.
 pub(super) fn schedule(changes: Value) -> Action {
-    let day = chrono::Utc::now().date_naive() + chrono::Days::new(2);
-    let mut input = json!({ "content": "later", "client_id": "later", "send_at": format!("{day}T00:00:00Z") });
+    let mut input = json!({ "content": "later", "client_id": "later", "send_at": in_two_days("Z") });
     for (name, value) in changes.as_object().unwrap() {
         input[name] = value.clone();
     }
@@ -84,6 +89,7 @@ pub(super) fn schedules() -> Family {
     ];
     let bad = [
         json!({ "send_at": "tomorrow" }),
+        json!({ "send_at": in_two_days("") }),
         json!({ "send_at": 5 }),
         json!({ "send_at": null }),
         json!({ "content": null }),
@@ -119,7 +125,8 @@ pub(super) fn preferences() -> Family {
         json!({ "is_muted": true, "muted_until": "tomorrow" }),
         json!({ "colour": "red" }),
     ];
-    Family::exact(good.map(of)).refused(bad.map(of))
+    let loose = LOOSE_TIMES.map(|until| of(json!({ "is_muted": true, "muted_until": until })));
+    Family::exact(good.map(of)).refused(bad.map(of)).refused(loose)
 }
 
 /// Marks up to a position, and what is no mark.

@@ -253,7 +253,13 @@ pub(super) fn sanctions(operation: &'static str, names: &[&'static str]) -> Fami
         json!({ "until": "2020-01-01T00:00:00Z" }),
         json!({ "reason": "x".repeat(501) }),
     ];
-    let bad = [json!({ "until": 5 }), json!({ "until": "soon" }), json!({ "reason": 5 }), json!({ "by": "owner" })];
+    let bad = [
+        json!({ "until": 5 }),
+        json!({ "until": "soon" }),
+        json!({ "until": LOOSE_TIMES[0] }),
+        json!({ "reason": 5 }),
+        json!({ "by": "owner" }),
+    ];
     let of = move |name, input| user(operation, name, input);
     let each = names.iter().map(move |name| of(name, json!({})));
     let target = names[0];
