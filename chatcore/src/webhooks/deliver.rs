@@ -386,7 +386,7 @@ impl Run<'_> {
             Owner::Server => {
                 let pass = self.webhooks.pass(self.key.webhook).await?;
                 let tried = self.send(webhook, view).await?;
-                self.webhooks.came_of(self.key.webhook, &pass, &tried).await?;
+                self.webhooks.came_of(webhook, &pass, &tried).await?;
                 Ok(tried)
             }
         }

@@ -3,7 +3,8 @@
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
 use super::{
-    DeadLetters, Delivery, DeliveryState, Endpoint, Endpoints, ServerDeliveries, ServerWebhooks, Unsent, Webhooks,
+    DeadLetters, Delivery, DeliveryState, Endpoint, Endpoints, ServerDeliveries, ServerWebhooks, Unsent, WebhookRecord,
+    Webhooks,
     deliver::{After, Ended, Tried},
     delta,
     target::Target,
@@ -71,8 +72,10 @@ impl Webhooks {
         }
     }
 
-    /// Notes what came of an attempt. Of attempts that fail at once, one counts.
-    pub(super) async fn came_of(&self, webhook: WebhookId, pass: &Pass, tried: &Tried) -> Result<()> {
+    /// Notes what came of an attempt by these settings. Of attempts that fail at once, one counts. After a change by an administrator during
+    /// the attempt, its failure says nothing about the webhook as it is then.
+    pub(super) async fn came_of(&self, settings: &WebhookRecord, pass: &Pass, tried: &Tried) -> Result<()> {
+        let webhook = settings.id;
         let now = self.now().trunc_subsecs(6);
         match tried {
             Tried::Delivered => {
@@ -90,14 +93,14 @@ impl Webhooks {
                     endpoint.last_delivery_at = Some(now);
                     true
                 };
-                self.amend(webhook, change).await
+                self.amend(webhook, None, change).await
             }
             Tried::Gone(failure) => {
                 let change = |endpoint: &mut Endpoint| {
                     (endpoint.state, endpoint.last_failure) = (DeliveryState::Gone, Some(*failure));
                     true
                 };
-                self.amend(webhook, change).await
+                self.amend(webhook, Some(settings), change).await
             }
             Tried::Failed(failure, retry_after) => {
                 let change = |endpoint: &mut Endpoint| {
@@ -113,7 +116,7 @@ impl Webhooks {
                     endpoint.next_attempt_at = Some(now + self.options().pause(pause, *retry_after));
                     true
                 };
-                self.amend(webhook, change).await
+                self.amend(webhook, Some(settings), change).await
             }
         }
     }
@@ -124,15 +127,28 @@ impl Webhooks {
             endpoint.skipped = endpoint.skipped.saturating_add(count);
             true
         };
-        self.amend(webhook, change).await
+        self.amend(webhook, None, change).await
     }
 
-    /// Changes the record, unless the change says that there is nothing to change. A change that loses against others each time is left out: it
-    /// says what the next attempt says again.
-    async fn amend(&self, webhook: WebhookId, change: impl Fn(&mut Endpoint) -> bool + Send + Sync) -> Result<()> {
+    /// Changes the record, unless the change says that there is nothing to change, or the webhook is no longer active with the given settings.
+    /// A change that loses against others each time is left out: it says what the next attempt says again.
+    async fn amend(
+        &self,
+        webhook: WebhookId,
+        settings: Option<&WebhookRecord>,
+        change: impl Fn(&mut Endpoint) -> bool + Send + Sync,
+    ) -> Result<()> {
         let key = Endpoints { webhook };
         for _ in 0..TURNS {
             let Some(found) = self.store().get(&key).await? else { return Ok(()) };
+            if let Some(settings) = settings {
+                // After the record of the endpoint: a later change of the settings also writes that record, and so fails this one.
+                let list = self.store().get(&ServerWebhooks::all()).await?;
+                let is_same = list.is_some_and(|list| list.value.find(webhook) == Some(settings));
+                if found.value.state != DeliveryState::Active || !is_same {
+                    return Ok(());
+                }
+            }
             let mut endpoint = Endpoint::clone(&found.value);
             if !change(&mut endpoint) {
                 return Ok(());

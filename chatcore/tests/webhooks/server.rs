@@ -2,6 +2,8 @@
 
 #[path = "server/limits.rs"]
 mod limits;
+#[path = "server/meanwhile.rs"]
+mod meanwhile;
 
 use std::{
     collections::BTreeMap,
