@@ -24,6 +24,8 @@ const EXACT: TimeDelta = TimeDelta::seconds(10);
 /// The leave to make an attempt.
 pub(super) struct Pass {
     before: Endpoint,
+    /// Whether the event was not tried before.
+    is_first: bool,
     /// Until when no other session makes one, where this one asks whether the receiver is back.
     probe: Option<DateTime<Utc>>,
 }
@@ -53,7 +55,7 @@ impl Webhooks {
     }
 
     /// Lets an attempt begin. Of a receiver that failed, one session at a time asks whether it is back.
-    pub(super) async fn pass(&self, webhook: WebhookId) -> Result<Pass, Ended> {
+    pub(super) async fn pass(&self, webhook: WebhookId, is_first: bool) -> Result<Pass, Ended> {
         let key = Endpoints { webhook };
         let Some(found) = self.store().get(&key).await? else { return Err(Ended::Waits(After::News)) };
         let before = Endpoint::clone(&found.value);
@@ -61,12 +63,12 @@ impl Webhooks {
             return Err(Ended::Waits(after));
         }
         if before.failures == 0 {
-            return Ok(Pass { before, probe: None });
+            return Ok(Pass { before, is_first, probe: None });
         }
         let probe = (self.now() + delta(self.options().timeout.saturating_mul(2))).trunc_subsecs(6);
         let probing = Endpoint { next_attempt_at: Some(probe), ..before.clone() };
         match self.store().commit(Change::of_records(vec![key.put(probing).at(found.version)])).await {
-            Ok(_) => Ok(Pass { before, probe: Some(probe) }),
+            Ok(_) => Ok(Pass { before, is_first, probe: Some(probe) }),
             Err(StoreError::Conflict { .. }) => Err(Ended::Waits(After::Now)),
             Err(error) => Err(Error::from(error).into()),
         }
@@ -108,12 +110,15 @@ impl Webhooks {
                     if is_counted {
                         return false;
                     }
-                    let delays = &self.options().retry_delays;
-                    let turn = usize::try_from(endpoint.failures).unwrap_or(usize::MAX);
-                    let pause = delays.get(turn).or(delays.last()).copied().unwrap_or_default();
-                    endpoint.failures = endpoint.failures.saturating_add(1);
+                    // An event that failed before may itself be the reason, so it makes the other sessions wait no longer.
+                    endpoint.failures = endpoint.failures.saturating_add(pass.is_first.into());
                     endpoint.last_failure = Some(*failure);
-                    endpoint.next_attempt_at = Some(now + self.options().pause(pause, *retry_after));
+                    endpoint.next_attempt_at = endpoint.failures.checked_sub(1).map(|turn| {
+                        let delays = &self.options().retry_delays;
+                        let turn = usize::try_from(turn).unwrap_or(usize::MAX);
+                        let pause = delays.get(turn).or(delays.last()).copied().unwrap_or_default();
+                        now + self.options().pause(pause, *retry_after)
+                    });
                     true
                 };
                 self.amend(webhook, Some(settings), change).await

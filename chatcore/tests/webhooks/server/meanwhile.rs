@@ -14,19 +14,6 @@ const NEW: &str = "https://example.com/new";
 const GONE: Sent = Sent::Answered { status: 410, retry_after: None };
 const FAILED: Sent = Sent::Answered { status: 500, retry_after: None };
 
-/// Waits until a failure in a session is noted, and no attempt is under way.
-async fn noted(world: &World, webhook: WebhookId, session: SessionId) {
-    let key = ServerDeliveries { webhook, session };
-    for _ in 0..6_000 {
-        let found = world.store.get(&key).await.unwrap().map(|found| found.value);
-        if found.is_some_and(|delivery| delivery.last_failure.is_some() && delivery.leased_until.is_none()) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("no failure was noted in a minute");
-}
-
 #[tokio::test]
 async fn a_webhook_that_is_deleted_during_an_attempt_leaves_nothing_although_the_receiver_answers_410() {
     let world = World::new().await;
@@ -70,7 +57,7 @@ async fn a_failure_at_an_address_that_is_replaced_during_the_attempt_does_not_st
         };
         let worker = world.webhooks.start(Told { attempts: attempts.clone(), answer });
         let seq = world.say(0, "to the old address").await;
-        noted(&world, id, world.sessions[0]).await;
+        world.rests(id, 0, |delivery| delivery.last_failure.is_some()).await;
         let next = world.say(1, "to the new address").await;
         until("delivery to the new address", || attempts.seqs(NEW).contains(&next)).await;
         assert_eq!((attempts.seqs(OLD), world.shown(id).await.state), (vec![seq], WebhookState::Active), "{failure:?}");
