@@ -125,7 +125,8 @@ pub struct WebhookOptions {
     pub retry_delays: Vec<Duration>,
     /// Maximum pause from a receiver's `Retry-After`, where that pause is longer than the backoff. Default: a day.
     pub retry_after_max: Duration,
-    /// Maximum number of concurrent attempts of a process. Default: 256.
+    /// Maximum number of concurrent attempts of a process. At most 8 of them are for webhooks of sessions that one user created, and
+    /// [`server_concurrency`](Self::server_concurrency), up to half of the number, are kept for webhooks of the server. Default: 256.
     pub concurrency: usize,
     /// Maximum number of concurrent attempts for one webhook of the server, each for another session. Default: 32.
     pub server_concurrency: usize,

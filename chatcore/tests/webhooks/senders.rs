@@ -8,11 +8,17 @@ use std::{
 
 use async_trait::async_trait;
 use chatcore::{
-    model::WebhookId,
+    model::{SessionType, WebhookId},
     webhooks::{FailureReason, Sent, UpdateWebhook, WebhookOptions, WebhookRequest, WebhookSender, WebhookState},
 };
 
-use super::{World, options, receiver::until, to};
+use super::{
+    World,
+    kit::{session, user},
+    options,
+    receiver::until,
+    to,
+};
 
 pub(super) const DELIVERED: Sent = Sent::Answered { status: 200, retry_after: None };
 
@@ -84,6 +90,33 @@ async fn an_attempt_of_a_sender_without_a_limit_is_given_up_in_time() {
     worker.stop().await;
     assert_eq!(attempts.seqs(URL), [seq - 1, seq - 1, seq]);
     assert_eq!(world.shown(id).await.queue.last_failure.unwrap().reason, FailureReason::Timeout);
+}
+
+#[tokio::test]
+async fn receivers_of_one_user_that_hang_leave_attempts_to_the_webhooks_of_others() {
+    const OTHER: &str = "https://example.com/other";
+    let hour = Duration::from_secs(3_600);
+    let world =
+        World::with(WebhookOptions { concurrency: 12, timeout: hour, server_concurrency: 1, ..options() }).await;
+    for _ in 0..20 {
+        let id = session(&world.chat, &world.owner, SessionType::Public).await;
+        world.webhooks.create(&world.owner, id, to(URL)).await.unwrap();
+    }
+    let attempts = Attempts::default();
+    let answer = |url: String, _: usize| async move {
+        if url == URL {
+            std::future::pending::<()>().await;
+        }
+        DELIVERED
+    };
+    let worker = world.webhooks.start(Told { attempts: attempts.clone(), answer });
+    until("attempts that hang", || attempts.seqs(URL).len() >= 8).await;
+    let other = user("other");
+    let id = session(&world.chat, &other, SessionType::Public).await;
+    world.webhooks.create(&other, id, to(OTHER)).await.unwrap();
+    until("delivery beside them", || !attempts.seqs(OTHER).is_empty()).await;
+    assert_eq!(attempts.seqs(URL).len(), 8);
+    drop(worker);
 }
 
 #[tokio::test]
