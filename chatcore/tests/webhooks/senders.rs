@@ -1,4 +1,4 @@
-//! Senders of the host. They do with each attempt as a test tells them.
+//! Senders of the host, which do with each attempt as a test tells them, and the connections of the sender over HTTP.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,13 @@ use std::{
 use async_trait::async_trait;
 use chatcore::{
     model::{SessionType, WebhookId},
-    webhooks::{FailureReason, Sent, UpdateWebhook, WebhookOptions, WebhookRequest, WebhookSender, WebhookState},
+    webhooks::{
+        FailureReason, HttpSender, Sent, UpdateWebhook, WebhookOptions, WebhookRequest, WebhookSender, WebhookState,
+    },
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
 };
 
 use super::{
@@ -176,4 +182,29 @@ async fn a_webhook_that_is_paused_in_the_middle_of_its_queue_gets_no_more_until_
     let mut seqs = attempts.seqs(URL);
     seqs.dedup();
     assert_eq!(seqs, (last - 3..=last + 2).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed_soon() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (id, signature) = ("evt_1".to_owned(), "v1,".to_owned());
+    let request = WebhookRequest { url, id, timestamp: 0, signature, body: b"{}".to_vec() };
+    let sender = HttpSender::new(&WebhookOptions { timeout: Duration::from_secs(20), ..options() }).unwrap();
+    let answered = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // The request may come in parts, and ends with its body.
+        let mut read = Vec::new();
+        while !read.ends_with(b"{}") {
+            assert!(stream.read_buf(&mut read).await.unwrap() > 0);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+        stream
+    };
+    let (sent, mut stream) = tokio::join!(sender.send(request), answered);
+    assert_eq!(sent, DELIVERED);
+    // Half of what clients usually take, and many times the second that it is.
+    let closed = tokio::time::timeout(Duration::from_secs(15), stream.read_to_end(&mut Vec::new())).await;
+    assert!(closed.is_ok(), "the connection is open");
+    drop(sender);
 }
