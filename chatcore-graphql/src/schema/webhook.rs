@@ -91,7 +91,7 @@ struct WebhookQueue {
     delivered_upto: Option<Long>,
     /// The number of log positions after `deliveredUpto`. For a webhook of the server: in the first 1,000 sessions with events that wait.
     lag: Long,
-    /// The number of attempts to deliver the next event. For a webhook of the server: the number of failed attempts since the last success.
+    /// The number of attempts to deliver the next event. For a webhook of the server: the number of failed first attempts since the last success.
     attempts: u32,
     /// The earliest time of the next attempt; null without a wait.
     next_attempt_at: Option<DateTime>,

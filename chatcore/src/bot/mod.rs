@@ -58,8 +58,9 @@
 //!
 //! **Failures.** A handler fails by an error, by a panic, or by the end of [`BotOptions::handler_time`]. The bot retries the event after a
 //! backoff, and the session's later events wait; other sessions continue. After [`BotOptions::attempts`] the bot gives the event up: the
-//! bot logs an error and calls [`Bot::on_failure`]. An attempt during an unavailability of the chat does not count. An answer that a
-//! moderator must approve, and an answer to a deleted message, are no failures.
+//! bot logs an error and calls [`Bot::on_failure`]. An attempt does not count during an unavailability of the chat, or where the bot itself
+//! may no longer read the session. A denial in another session is a failure. An answer that a moderator must approve, and an answer to a
+//! deleted message, are no failures.
 //!
 //! **Several processes.** One process runs the bot of a user, by a lease ([`BotLeases`](crate::store::BotLeases)) that the process renews.
 //! Other processes with the same bot wait, and one of these processes continues after the stop of that process, or [`BotOptions::lease`]

@@ -41,6 +41,11 @@ enum Ran {
     Failed(BotError),
 }
 
+/// Whether a handler gets this error where the bot may no longer read the session, or no longer act at all.
+fn may_end_bot(error: &Error) -> bool {
+    matches!(error, Error::Denied(Denial::Hidden | Denial::NotParticipant)) || error.ends_login()
+}
+
 /// Events that were taken from a log and are not done with.
 struct Taken<'a> {
     shared: &'a Shared,
@@ -153,19 +158,25 @@ impl Shared {
         if *self.stopping().borrow() {
             return Ran::Later(self.options.first_pause);
         }
+        // The bot itself has lost the right. An error about another session or another user is a failure like any other.
+        if error.downcast_ref::<Error>().is_some_and(may_end_bot) && !self.may_read(session).await {
+            return Ran::Later(self.options.first_pause);
+        }
         match error.downcast_ref::<Error>() {
             // The answer waits for a moderator, or nobody waits for it.
             Some(Error::MessageHeld | Error::MessageDeleted) => Ran::Done,
             Some(Error::RateLimited { retry_after }) => Ran::Later(Duration::from_secs(*retry_after)),
-            Some(
-                Error::Unavailable | Error::OutcomeUnknown | Error::Denied(Denial::Hidden | Denial::NotParticipant),
-            ) => Ran::Later(self.options.first_pause),
-            Some(error) if error.ends_login() => Ran::Later(self.options.first_pause),
+            Some(Error::Unavailable | Error::OutcomeUnknown) => Ran::Later(self.options.first_pause),
             Some(_) | None => {
                 tracing::warn!(%session, seq, attempt, %error, "a handler of a bot failed");
                 Ran::Failed(error)
             }
         }
+    }
+
+    /// Whether the bot can read a session now.
+    async fn may_read(&self, session: SessionId) -> bool {
+        self.chat.page_for_bot(&self.principal, session, self.cursors.at(session), 1).await.is_ok()
     }
 
     /// The pause after so many attempts.

@@ -1,7 +1,7 @@
 //! Use cases about incoming webhooks. Each has a secret token, and whoever has the token posts messages into the session of the webhook.
 //!
-//! A token is random, and kept as its digest, so one read finds the webhook of a token. The webhook itself belongs to its session, and each
-//! change of it governs. So the number of webhooks is exact, and no message is numbered after the deletion of its webhook: a post reads the
+//! A token is random, and kept as its digest, so one read finds the place of a token's webhook. The webhook itself belongs to its session,
+//! and each change of it governs. So the number of webhooks is exact, and no message is numbered after the deletion of its webhook: a post reads the
 //! webhook after the facts that it is decided on, so a deletion that the post does not see makes the post stale.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -26,8 +26,8 @@ use crate::{
     },
     permission::{Action, Denial},
     store::{
-        Change, ChatStoreExt as _, Found, Freshness, IncomingPlace, IncomingRecord, IncomingTokens, IncomingWebhooks,
-        KeyPart as _, StoreError, TypedKey as _, WebhookAuthor, WebhookAuthors, Write,
+        Bots, Change, ChatStoreExt as _, Found, Freshness, IncomingPlace, IncomingRecord, IncomingTokens,
+        IncomingWebhooks, KeyPart as _, StoreError, TypedKey as _, WebhookAuthor, WebhookAuthors, Write,
     },
     trace::use_case,
 };
@@ -92,6 +92,8 @@ impl PostToWebhook {
 pub struct IncomingCaller {
     key: IncomingTokens,
     place: Found<IncomingPlace>,
+    /// Who answers for the webhook: its creator, or the owner of the bot that created it.
+    creator: UserId,
 }
 
 impl IncomingCaller {
@@ -291,17 +293,17 @@ impl Chat {
         })
     }
 
-    /// Admits the holder of a token for one message, before the message is read. The message counts against the webhook. A wrong token
-    /// counts against the caller of the request, or against its address.
+    /// Admits the holder of a token for one message, before the message is read. The message counts against the webhook, and against all
+    /// webhooks of its creator together. A wrong token counts against the caller of the request, or against its address.
     ///
     /// # Errors
-    /// [`WebhookNotFound`](Error::WebhookNotFound) for a wrong token, and for the token of a deleted webhook or session;
-    /// [`RateLimited`](Error::RateLimited) for a message or a wrong token beyond the limit.
+    /// [`WebhookNotFound`](Error::WebhookNotFound) for a wrong token, for the token of a deleted webhook or session, and while the account
+    /// of the webhook's creator is banned; [`RateLimited`](Error::RateLimited) for a message or a wrong token beyond the limit.
     pub async fn admit_webhook(&self, origin: Origin, token: &IncomingToken) -> Result<IncomingCaller> {
         use_case!("admit_webhook", async move {
             match self.webhook_of(token).await? {
                 Some(caller) => {
-                    self.charge_webhook(&caller.author()).await?;
+                    self.charge_webhook(&caller.author(), &caller.creator).await?;
                     Ok(caller)
                 }
                 None => {
@@ -361,11 +363,23 @@ impl Chat {
         Ok(known)
     }
 
-    /// The webhook of a token; `None` where there is none, or its session was deleted.
+    /// The webhook of a token; `None` where there is none, its session was deleted, or the account of its creator is banned. A webhook stays
+    /// when its creator leaves the session, and after the deletion of the account. The owner of a bot counts as the creator, too.
     async fn webhook_of(&self, token: &IncomingToken) -> Result<Option<IncomingCaller>> {
         let Some(key) = token.key() else { return Ok(None) };
         let Some(place) = self.inner.store.get(&key).await? else { return Ok(None) };
-        let caller = IncomingCaller { key, place };
+        let IncomingPlace { session, webhook, used_at: _ } = *place.value;
+        let Some(record) = self.inner.store.get(&IncomingWebhooks { session, webhook }).await? else { return Ok(None) };
+        let by = &record.value.by;
+        let bot = self.inner.store.get(&Bots { bot: by.clone() }).await?;
+        let creator = bot.map_or_else(|| by.clone(), |bot| bot.value.owner.clone());
+        for user in [by, &creator] {
+            let standing = self.inner.standings.get(user).await?.standing;
+            if standing.banned_at(self.inner.clock.now()).is_some() {
+                return Ok(None);
+            }
+        }
+        let caller = IncomingCaller { key, place, creator };
         match self.active(caller.session(), &caller.author(), Freshness::Cached).await {
             Ok(_) => Ok(Some(caller)),
             Err(Error::Denied(_)) => Ok(None),
@@ -374,7 +388,7 @@ impl Chat {
     }
 
     /// Notes the time of a post. The message is sent, so a failure is not told.
-    async fn note_use(&self, IncomingCaller { key, place }: IncomingCaller) {
+    async fn note_use(&self, IncomingCaller { key, place, creator: _ }: IncomingCaller) {
         let now = self.inner.clock.now().trunc_subsecs(6);
         if place.value.used_at.is_some_and(|at| profiles::is_younger(at, now, NOTED_EVERY)) {
             return;

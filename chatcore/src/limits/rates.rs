@@ -75,8 +75,11 @@ buckets! {
     Uploads = uploads;
     /// Reports that one user makes.
     Reports = reports;
-    /// Messages that one incoming webhook posts. These messages take nothing from another bucket.
+    /// Messages that one incoming webhook posts. These messages take nothing from another bucket, except that of all
+    /// webhooks of the creator.
     Hooks = hooks;
+    /// Messages that all incoming webhooks of one creator post. These messages take nothing from the requests of the creator.
+    UserHooks = user_hooks;
     /// Accounts that are registered from one network address.
     Registrations = registrations;
     /// Pictures that one network address requests. Pictures take nothing from the bucket below, so that a page with many pictures leaves
@@ -132,7 +135,8 @@ impl RateLimits {
 impl Default for RateLimits {
     /// 600 requests at once and 20 a second, for each user, and for each address of callers without a valid token; as many pictures
     /// for each address; 60 searches a minute; 500 parts of streamed messages at once and 100 a second; 10 uploads an hour; 10 registrations an hour;
-    /// 60 reports an hour; 60 messages a minute of each incoming webhook. Messages, signals and frames have no limit beside that of requests.
+    /// 60 reports an hour; 60 messages a minute of each incoming webhook, and 600 of all webhooks of one creator, as of the webhooks of one
+    /// session. Messages, signals and frames have no limit beside that of requests.
     fn default() -> Self {
         let requests = Some(Rate::new(600, Duration::from_millis(50)));
         Self {
@@ -143,6 +147,7 @@ impl Default for RateLimits {
             registrations: within(HOUR, 10),
             reports: within(HOUR, 60),
             hooks: within(MINUTE, 60),
+            user_hooks: within(MINUTE, 600),
             pictures: requests,
             unknown: requests,
             ..Self::off()

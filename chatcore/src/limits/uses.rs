@@ -37,6 +37,8 @@ uses! {
     Report = Requests, Reports;
     /// An incoming webhook posts a message.
     Hook = Hooks;
+    /// An incoming webhook of a user posts a message.
+    HookOfUser = UserHooks;
     /// A file is uploaded.
     #[cfg_attr(not(feature = "avatars"), allow(dead_code, reason = "users upload pictures"))]
     Upload = Requests, Uploads;

@@ -296,7 +296,7 @@ impl Run<'_> {
             self.delivery.upto = seq;
             return Ok(Step::Next);
         };
-        match self.attempt(&webhook, &view).await? {
+        match self.attempt(&webhook, &view, self.delivery.attempts == 0).await? {
             Tried::Delivered => {
                 self.advance(seq);
                 (self.delivery.gave_up, self.delivery.last_delivery_at) = (false, Some(self.now()));
@@ -380,13 +380,13 @@ impl Run<'_> {
     }
 
     /// Makes one attempt, where the receiver is not to be left alone.
-    async fn attempt(&self, webhook: &WebhookRecord, view: &EventView) -> Result<Tried, Ended> {
+    async fn attempt(&self, webhook: &WebhookRecord, view: &EventView, is_first: bool) -> Result<Tried, Ended> {
         match self.key.owner {
             Owner::Session => self.send(webhook, view).await,
             Owner::Server => {
-                let pass = self.webhooks.pass(self.key.webhook).await?;
+                let pass = self.webhooks.pass(self.key.webhook, is_first).await?;
                 let tried = self.send(webhook, view).await?;
-                self.webhooks.came_of(self.key.webhook, &pass, &tried).await?;
+                self.webhooks.came_of(webhook, &pass, &tried).await?;
                 Ok(tried)
             }
         }
@@ -436,7 +436,7 @@ impl Run<'_> {
                 self.save(true, writes).await?;
                 continue;
             };
-            let tried = self.attempt(&settings, &view).await?;
+            let tried = self.attempt(&settings, &view, false).await?;
             let again = |failure| DeadLetterRecord { failure, attempts: letter.value.attempts.saturating_add(1) };
             let mut step = Step::Next;
             match tried {

@@ -3,7 +3,8 @@
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
 use super::{
-    DeadLetters, Delivery, DeliveryState, Endpoint, Endpoints, ServerDeliveries, ServerWebhooks, Unsent, Webhooks,
+    DeadLetters, Delivery, DeliveryState, Endpoint, Endpoints, ServerDeliveries, ServerWebhooks, Unsent, WebhookRecord,
+    Webhooks,
     deliver::{After, Ended, Tried},
     delta,
     target::Target,
@@ -23,6 +24,8 @@ const EXACT: TimeDelta = TimeDelta::seconds(10);
 /// The leave to make an attempt.
 pub(super) struct Pass {
     before: Endpoint,
+    /// Whether the event was not tried before.
+    is_first: bool,
     /// Until when no other session makes one, where this one asks whether the receiver is back.
     probe: Option<DateTime<Utc>>,
 }
@@ -52,7 +55,7 @@ impl Webhooks {
     }
 
     /// Lets an attempt begin. Of a receiver that failed, one session at a time asks whether it is back.
-    pub(super) async fn pass(&self, webhook: WebhookId) -> Result<Pass, Ended> {
+    pub(super) async fn pass(&self, webhook: WebhookId, is_first: bool) -> Result<Pass, Ended> {
         let key = Endpoints { webhook };
         let Some(found) = self.store().get(&key).await? else { return Err(Ended::Waits(After::News)) };
         let before = Endpoint::clone(&found.value);
@@ -60,19 +63,21 @@ impl Webhooks {
             return Err(Ended::Waits(after));
         }
         if before.failures == 0 {
-            return Ok(Pass { before, probe: None });
+            return Ok(Pass { before, is_first, probe: None });
         }
         let probe = (self.now() + delta(self.options().timeout.saturating_mul(2))).trunc_subsecs(6);
         let probing = Endpoint { next_attempt_at: Some(probe), ..before.clone() };
         match self.store().commit(Change::of_records(vec![key.put(probing).at(found.version)])).await {
-            Ok(_) => Ok(Pass { before, probe: Some(probe) }),
+            Ok(_) => Ok(Pass { before, is_first, probe: Some(probe) }),
             Err(StoreError::Conflict { .. }) => Err(Ended::Waits(After::Now)),
             Err(error) => Err(Error::from(error).into()),
         }
     }
 
-    /// Notes what came of an attempt. Of attempts that fail at once, one counts.
-    pub(super) async fn came_of(&self, webhook: WebhookId, pass: &Pass, tried: &Tried) -> Result<()> {
+    /// Notes what came of an attempt by these settings. Of attempts that fail at once, one counts. After a change by an administrator during
+    /// the attempt, its failure says nothing about the webhook as it is then.
+    pub(super) async fn came_of(&self, settings: &WebhookRecord, pass: &Pass, tried: &Tried) -> Result<()> {
+        let webhook = settings.id;
         let now = self.now().trunc_subsecs(6);
         match tried {
             Tried::Delivered => {
@@ -90,14 +95,14 @@ impl Webhooks {
                     endpoint.last_delivery_at = Some(now);
                     true
                 };
-                self.amend(webhook, change).await
+                self.amend(webhook, None, change).await
             }
             Tried::Gone(failure) => {
                 let change = |endpoint: &mut Endpoint| {
                     (endpoint.state, endpoint.last_failure) = (DeliveryState::Gone, Some(*failure));
                     true
                 };
-                self.amend(webhook, change).await
+                self.amend(webhook, Some(settings), change).await
             }
             Tried::Failed(failure, retry_after) => {
                 let change = |endpoint: &mut Endpoint| {
@@ -105,15 +110,18 @@ impl Webhooks {
                     if is_counted {
                         return false;
                     }
-                    let delays = &self.options().retry_delays;
-                    let turn = usize::try_from(endpoint.failures).unwrap_or(usize::MAX);
-                    let pause = delays.get(turn).or(delays.last()).copied().unwrap_or_default();
-                    endpoint.failures = endpoint.failures.saturating_add(1);
+                    // An event that failed before may itself be the reason, so it makes the other sessions wait no longer.
+                    endpoint.failures = endpoint.failures.saturating_add(pass.is_first.into());
                     endpoint.last_failure = Some(*failure);
-                    endpoint.next_attempt_at = Some(now + self.options().pause(pause, *retry_after));
+                    endpoint.next_attempt_at = endpoint.failures.checked_sub(1).map(|turn| {
+                        let delays = &self.options().retry_delays;
+                        let turn = usize::try_from(turn).unwrap_or(usize::MAX);
+                        let pause = delays.get(turn).or(delays.last()).copied().unwrap_or_default();
+                        now + self.options().pause(pause, *retry_after)
+                    });
                     true
                 };
-                self.amend(webhook, change).await
+                self.amend(webhook, Some(settings), change).await
             }
         }
     }
@@ -124,15 +132,28 @@ impl Webhooks {
             endpoint.skipped = endpoint.skipped.saturating_add(count);
             true
         };
-        self.amend(webhook, change).await
+        self.amend(webhook, None, change).await
     }
 
-    /// Changes the record, unless the change says that there is nothing to change. A change that loses against others each time is left out: it
-    /// says what the next attempt says again.
-    async fn amend(&self, webhook: WebhookId, change: impl Fn(&mut Endpoint) -> bool + Send + Sync) -> Result<()> {
+    /// Changes the record, unless the change says that there is nothing to change, or the webhook is no longer active with the given settings.
+    /// A change that loses against others each time is left out: it says what the next attempt says again.
+    async fn amend(
+        &self,
+        webhook: WebhookId,
+        settings: Option<&WebhookRecord>,
+        change: impl Fn(&mut Endpoint) -> bool + Send + Sync,
+    ) -> Result<()> {
         let key = Endpoints { webhook };
         for _ in 0..TURNS {
             let Some(found) = self.store().get(&key).await? else { return Ok(()) };
+            if let Some(settings) = settings {
+                // After the record of the endpoint: a later change of the settings also writes that record, and so fails this one.
+                let list = self.store().get(&ServerWebhooks::all()).await?;
+                let is_same = list.is_some_and(|list| list.value.find(webhook) == Some(settings));
+                if found.value.state != DeliveryState::Active || !is_same {
+                    return Ok(());
+                }
+            }
             let mut endpoint = Endpoint::clone(&found.value);
             if !change(&mut endpoint) {
                 return Ok(());

@@ -20,8 +20,9 @@ const ANSWER_BYTES: usize = 16 * 1024;
 /// How long the rest of an answer may take.
 const ANSWER_TIME: Duration = Duration::from_secs(1);
 
-/// How long a connection without a request stays open.
-const IDLE: Duration = Duration::from_secs(30);
+/// How long a connection without a request is kept for the next event; it is closed at most as long after that. Users choose the hosts, so the
+/// number of hosts has no bound, and this time bounds the number of connections.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Sends deliveries over HTTP.
 ///

@@ -17,8 +17,9 @@
 //! **Webhooks of the server** receive the events of all sessions. Administrators create them (`Webhooks::create_for_server`, with the
 //! feature `admin`). With such a webhook, each change of a session's log also writes a mark for the session, by which a worker finds the
 //! sessions with events to deliver. Each session has its own order and its own queue. For a failing receiver, the worker tries one event of
-//! one session at a time, with the same backoff, and all sessions wait; a single event that fails blocks only its own session. Every
-//! process that writes to the store needs a worker; otherwise its events are delivered with the next event of their session.
+//! one session at a time, with the same backoff, and all sessions wait; a single event that fails blocks only its own session, since only
+//! the first failure of an event prolongs the backoff of all sessions. Every process that writes to the store needs a worker; otherwise its
+//! events are delivered with the next event of their session.
 //!
 //! **Failures.** Any other answer, and no answer within [`timeout`](WebhookOptions::timeout), is a failure. The worker retries the event
 //! after [`retry_delays`](WebhookOptions::retry_delays), and later events wait. After the last attempt the event becomes a dead letter, and
@@ -124,7 +125,8 @@ pub struct WebhookOptions {
     pub retry_delays: Vec<Duration>,
     /// Maximum pause from a receiver's `Retry-After`, where that pause is longer than the backoff. Default: a day.
     pub retry_after_max: Duration,
-    /// Maximum number of concurrent attempts of a process. Default: 256.
+    /// Maximum number of concurrent attempts of a process. At most 8 of them are for webhooks of sessions that one user created, and
+    /// [`server_concurrency`](Self::server_concurrency), up to half of the number, are kept for webhooks of the server. Default: 256.
     pub concurrency: usize,
     /// Maximum number of concurrent attempts for one webhook of the server, each for another session. Default: 32.
     pub server_concurrency: usize,

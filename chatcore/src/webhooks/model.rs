@@ -118,7 +118,7 @@ pub struct Queue {
     pub delivered_upto: Option<Seq>,
     /// The number of log positions after `delivered_upto`. For a webhook of the server: in the first 1,000 sessions with events that wait.
     pub lag: u64,
-    /// The number of attempts to deliver the next event. For a webhook of the server: the number of failed attempts since the last success.
+    /// The number of attempts to deliver the next event. For a webhook of the server: the number of failed first attempts since the last success.
     pub attempts: u32,
     /// The earliest time of the next attempt.
     pub next_attempt_at: Option<DateTime<Utc>>,

@@ -91,7 +91,7 @@ pub struct Endpoint {
     /// Whether events are sent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub state: DeliveryState,
-    /// The number of attempts that failed since the last success.
+    /// The number of first attempts of events that failed since the last success. Of attempts that fail at once, one counts.
     #[serde(default, skip_serializing_if = "is_default")]
     pub failures: u32,
     /// The earliest time of the next attempt.

@@ -1,6 +1,6 @@
 //! Finds webhooks with something to do: by what the worker heard, and by a look at the records.
 
-use std::{collections::HashSet, iter, sync::Arc};
+use std::{collections::HashMap, iter, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -32,6 +32,10 @@ fn is_free(delivery: &Delivery, now: DateTime<Utc>) -> bool {
     let times = [delivery.leased_until, delivery.next_attempt_at];
     is_alive && times.into_iter().flatten().all(|time| time <= now)
 }
+
+/// How often the next event of a session was tried, and when an event of the session last failed. Of the sessions that may ask whether a
+/// receiver is back, the one with the least does, so that no event which alone fails asks each time.
+type Turn = (u32, Option<DateTime<Utc>>);
 
 /// A webhook of the server that is asked now.
 struct Due {
@@ -165,31 +169,38 @@ impl Webhooks {
     /// Looks at the sessions with marks.
     async fn unsent(&self, list: &WebhookList, due: &[Due]) -> Result<Vec<Target>> {
         let mut targets: Vec<Target> = Vec::new();
-        let mut probed: HashSet<WebhookId> = HashSet::new();
+        let mut probes: HashMap<WebhookId, (Turn, Target)> = HashMap::new();
         let mut after = None;
         loop {
             let scan = Unsent::under(Vec::new()).after(after.take()).limit(PAGE);
             let marks = self.store().list::<Unsent>(scan).await?;
             let is_last = (marks.len() as u64) < PAGE;
             after = marks.last().map(|(key, _)| key.parts());
-            for (target, is_free) in self.waiting(list, marks).await? {
-                let Some(due) = due.iter().find(|due| due.webhook == target.webhook) else { continue };
-                if is_free && (!due.is_probed || probed.insert(due.webhook)) {
+            for (target, turn) in self.waiting(list, marks).await? {
+                let due = due.iter().find(|due| due.webhook == target.webhook);
+                let (Some(due), Some(turn)) = (due, turn) else { continue };
+                if due.is_probed {
+                    let probe = probes.entry(due.webhook).or_insert((turn, target));
+                    if turn < probe.0 {
+                        *probe = (turn, target);
+                    }
+                } else {
                     targets.push(target);
                 }
             }
             if is_last || targets.len() >= BEGUN {
+                targets.extend(probes.into_values().map(|(_, target)| target));
                 return Ok(targets);
             }
         }
     }
 
-    /// What is not delivered in sessions, each with whether it may be worked on now. A session in which everything is loses its mark.
+    /// What is not delivered in sessions, each with its turn where it may be worked on now. A session in which everything is loses its mark.
     async fn waiting(
         &self,
         list: &WebhookList,
         marks: Vec<(Unsent, Found<UnsentMark>)>,
-    ) -> Result<Vec<(Target, bool)>> {
+    ) -> Result<Vec<(Target, Option<Turn>)>> {
         let now = self.now();
         let sessions: Vec<SessionId> = marks.iter().map(|(key, _)| key.session).collect();
         let of = |session: &SessionId| {
@@ -205,9 +216,11 @@ impl Webhooks {
             for (key, delivery) in found.by_ref().take(list.webhooks.len()) {
                 let target = Target::of_server(key.webhook, key.session);
                 match delivery {
-                    None => waiting.push((target, true)),
+                    None => waiting.push((target, Some((0, None)))),
                     Some(delivery) if delivery.value.upto < end => {
-                        waiting.push((target, is_free(&delivery.value, now)));
+                        let Delivery { attempts, last_failure, .. } = *delivery.value;
+                        let turn = (attempts, last_failure.map(|failure| failure.at));
+                        waiting.push((target, is_free(&delivery.value, now).then_some(turn)));
                     }
                     Some(_) => {}
                 }

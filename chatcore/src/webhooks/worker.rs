@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -15,15 +15,20 @@ use tokio::{
 };
 
 use super::{
-    WebhookSender, Webhooks,
+    SessionWebhooks, WebhookOptions, WebhookSender, Webhooks,
     deliver::After,
     target::{Owner, Target},
 };
 use crate::{
     chat::Heard,
     error::Result,
-    model::{SessionId, WebhookId},
+    model::{SessionId, UserId, WebhookId},
+    store::ChatStoreExt as _,
 };
+
+/// Attempts that may be made at once for the webhooks of sessions that one user created. A user chooses the receivers, and a receiver may be
+/// slow on purpose. So a user with the user's bots holds up less than the default of all attempts.
+const PER_CREATOR: usize = 8;
 
 /// Delivers webhooks in the background. A drop ends the work at once: another worker continues after the expiry of the lease.
 #[derive(Debug)]
@@ -59,7 +64,7 @@ impl Webhooks {
         let (stop, stopping) = watch::channel(false);
         self.chat().bell().worker_begins();
         let worker = Worker {
-            slots: Arc::new(Semaphore::new(self.options().concurrency.clamp(1, Semaphore::MAX_PERMITS))),
+            slots: Arc::new(Slots::new(self.options())),
             webhooks: self.clone(),
             sender: Arc::new(sender),
             stopping,
@@ -70,6 +75,95 @@ impl Webhooks {
             sweeps_at: Instant::now(),
         };
         WebhookWorker { stop, task: tokio::spawn(worker.run()) }
+    }
+
+    /// The user who created a webhook of a session; `None` where it is deleted.
+    async fn creator_of(&self, key: &Target) -> Result<Option<UserId>> {
+        let list = self.store().get(&SessionWebhooks { session: key.session }).await?;
+        Ok(list.and_then(|list| list.value.find(key.webhook).map(|webhook| webhook.by.clone())))
+    }
+}
+
+/// What bounds the attempts of a process.
+struct Slots {
+    /// All of them.
+    all: Semaphore,
+    /// Those for webhooks of sessions. The others are kept for the webhooks of the server.
+    of_sessions: Semaphore,
+    /// Those for the webhooks of sessions that one user created, while there are any.
+    of_creators: Mutex<HashMap<UserId, Shared>>,
+}
+
+struct Shared {
+    attempts: Arc<Semaphore>,
+    /// How many webhooks use it.
+    users: usize,
+}
+
+/// The attempts for the webhooks of one creator.
+struct Lane<'a> {
+    slots: &'a Slots,
+    creator: UserId,
+    attempts: Arc<Semaphore>,
+}
+
+impl Slots {
+    fn new(options: &WebhookOptions) -> Self {
+        let all = options.concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        let of_sessions = all.saturating_sub(options.server_concurrency.min(all / 2));
+        Self { all: Semaphore::new(all), of_sessions: Semaphore::new(of_sessions), of_creators: Mutex::default() }
+    }
+
+    fn of_creators(&self) -> MutexGuard<'_, HashMap<UserId, Shared>> {
+        self.of_creators.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lane(&self, creator: UserId) -> Lane<'_> {
+        let mut lanes = self.of_creators();
+        let new = || Shared { attempts: Arc::new(Semaphore::new(PER_CREATOR)), users: 0 };
+        let lane = lanes.entry(creator.clone()).or_insert_with(new);
+        lane.users = lane.users.saturating_add(1);
+        Lane { slots: self, creator, attempts: Arc::clone(&lane.attempts) }
+    }
+
+    /// Does the work of a webhook of a session as soon as there is room. Work that waits for other work of its creator holds no slot.
+    async fn of_session(
+        &self,
+        webhooks: &Webhooks,
+        key: &Target,
+        work: impl Future<Output = Result<After>>,
+    ) -> Result<After> {
+        let creator = {
+            let _room = self.of_sessions.acquire().await;
+            webhooks.creator_of(key).await?
+        };
+        let lane = creator.map(|creator| self.lane(creator));
+        let _turn = match &lane {
+            Some(lane) => Some(lane.attempts.acquire().await),
+            None => None,
+        };
+        let _room = self.of_sessions.acquire().await;
+        let _slot = self.all.acquire().await;
+        work.await
+    }
+
+    /// Does the work of a webhook of the server as soon as there is room.
+    async fn of_server(&self, lane: &Semaphore, work: impl Future<Output = Result<After>>) -> Result<After> {
+        let _lane = lane.acquire().await;
+        let _slot = self.all.acquire().await;
+        work.await
+    }
+}
+
+impl Drop for Lane<'_> {
+    fn drop(&mut self) {
+        let mut lanes = self.slots.of_creators();
+        if let Some(lane) = lanes.get_mut(&self.creator) {
+            lane.users = lane.users.saturating_sub(1);
+            if lane.users == 0 {
+                lanes.remove(&self.creator);
+            }
+        }
     }
 }
 
@@ -85,7 +179,7 @@ struct Worker {
     webhooks: Webhooks,
     sender: Arc<dyn WebhookSender>,
     stopping: watch::Receiver<bool>,
-    slots: Arc<Semaphore>,
+    slots: Arc<Slots>,
     tasks: JoinSet<Done>,
     /// The webhooks that are worked on, and whether something happened meanwhile.
     running: HashMap<Target, bool>,
@@ -201,14 +295,15 @@ impl Worker {
         };
         self.tasks.spawn(async move {
             let work = async {
-                let _lane = match &lane {
-                    Some(lane) => Some(lane.acquire().await),
-                    None => None,
-                };
-                let _slot = slots.acquire().await;
                 if *stopping.borrow() { Ok(After::News) } else { webhooks.deliver(&*sender, &stopping, &key).await }
             };
-            let after = match AssertUnwindSafe(work).catch_unwind().await {
+            let in_turn = async {
+                match &lane {
+                    Some(lane) => slots.of_server(lane, work).await,
+                    None => slots.of_session(&webhooks, &key, work).await,
+                }
+            };
+            let after = match AssertUnwindSafe(in_turn).catch_unwind().await {
                 Ok(Ok(after)) => after,
                 Ok(Err(error)) => {
                     tracing::warn!(webhook = %key.webhook, %error, "deliveries stopped; they go on with the next sweep");

@@ -59,7 +59,7 @@ struct QueueView {
     delivered_upto: Option<Seq>,
     /// The number of log positions after `delivered_upto`. For a webhook of the server: in the first 1,000 sessions with events that wait.
     lag: u64,
-    /// The number of attempts to deliver the next event. For a webhook of the server: the number of failed attempts since the last success.
+    /// The number of attempts to deliver the next event. For a webhook of the server: the number of failed first attempts since the last success.
     attempts: u32,
     /// The earliest time of the next attempt; null without a wait.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]

@@ -90,6 +90,36 @@ async fn a_session_that_fails_keeps_no_other_one_waiting() {
 }
 
 #[tokio::test]
+async fn a_handler_that_is_denied_in_another_session_is_given_up() {
+    let world = World::new().await;
+    let other = room(&world.chat, &world.alice, &[]).await;
+    let failures = Notes::default();
+    let failed = failures.clone();
+    let bot = world
+        .bot()
+        .options(BotOptions { attempts: 2, ..quick() })
+        .on_mention(move |context, message| async move {
+            match text_of(&message) {
+                "mirror" => {
+                    context.chat().send(context.principal(), other, SendMessage::text("a copy")).await?;
+                    Ok(())
+                }
+                // As of a token of another user.
+                "expired" => Err(Error::TokenExpired.into()),
+                _ => echo(context, message).await,
+            }
+        })
+        .on_failure(move |failure| failed.add(format!("{} {}", failure.seq, failure.attempts)))
+        .start();
+    let lost = [world.mention("mirror").await.seq, world.mention("expired").await.seq];
+    world.mention("last").await;
+    world.until_said("re: last").await;
+    bot.stop().await.unwrap();
+    assert_eq!(failures.all(), lost.map(|seq| format!("{seq} 2")));
+    assert_eq!(texts(&world.chat, &world.alice, other).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_store_that_is_away_loses_no_event() {
     let store = Breakable::default();
     let (intact, chat) = (uncounted(store.intact()), uncounted(store.clone()));

@@ -11,10 +11,10 @@ mod tokens;
 use std::time::Duration;
 
 use chatcore::{
-    Authenticator, Chat, Code, Error, Limits, MemoryStore, Principal, RateLimits, TestClock,
+    Authenticator, Chat, Code, Error, Limits, MemoryStore, Origin, Principal, RateLimits, TestClock,
     chat::{
-        AllDelivery, BanAccount, CreateBotToken, CreateSession, Delivery, MAX_BOT_TOKENS, MAX_BOTS, MessagesOf,
-        Position, ScheduleMessage, SendMessage, SetPresence, Start,
+        AllDelivery, BanAccount, CreateBotToken, CreateIncomingWebhook, CreateSession, Delivery, MAX_BOT_TOKENS,
+        MAX_BOTS, MessagesOf, Position, ScheduleMessage, SendMessage, SetPresence, Start,
     },
     identity::{BotAuthenticator, NoTokens, Scope},
     model::{
@@ -26,7 +26,7 @@ use chrono::TimeDelta;
 use futures_util::StreamExt as _;
 
 use super::{
-    add, assert_denied, faults,
+    ADMIN, add, assert_denied, faults,
     kit::{in_time, next, room, say, session, text_of, uncounted, user, user_id},
 };
 
@@ -301,14 +301,18 @@ async fn the_bots_of_a_banned_user_are_silent() {
     let (alice, bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[&bob]).await;
     let bot = made(&chat, &bob).await;
-    chat.add_participant(&alice, id, add(bot.as_str(), None)).await.unwrap();
+    chat.add_participant(&alice, id, add(bot.as_str(), Some(ADMIN))).await.unwrap();
     let created = token(&chat, &bob, &bot, whole()).await;
     let as_bot = shown(&chat, created.secret.as_str()).await.unwrap();
+    let new = CreateIncomingWebhook { name: "Builds".to_owned(), avatar_url: None };
+    let webhook = chat.create_incoming_webhook(&as_bot, id, new).await.unwrap();
+    chat.admit_webhook(Origin::UNKNOWN, &webhook.token).await.unwrap();
     let mut events = chat.subscribe(&as_bot, id, None).await.unwrap();
     let ban = BanAccount { reason: "spam".to_owned(), by: alice.user_id.clone(), until: None };
     chat.ban_account(&bob.user_id, ban).await.unwrap();
     assert_eq!(shown(&chat, created.secret.as_str()).await.unwrap_err(), Error::TokenInvalid);
     assert_eq!(chat.send(&as_bot, id, SendMessage::text("late")).await.unwrap_err(), Error::TokenInvalid);
+    assert_eq!(chat.admit_webhook(Origin::UNKNOWN, &webhook.token).await.unwrap_err(), Error::WebhookNotFound);
     let ended = in_time(async {
         loop {
             if let Some(Err(error)) = events.next_event().await {

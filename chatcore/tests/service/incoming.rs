@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use chatcore::{
     Origin, Refusal,
     chat::{
-        Attempt, BlockingPolicy, CreateIncomingWebhook, MAX_INCOMING_WEBHOOKS, MessageDraft, Operation, Policy,
-        PostToWebhook, UpdateIncomingWebhook, Verdict,
+        Attempt, BanAccount, BlockingPolicy, CreateIncomingWebhook, MAX_INCOMING_WEBHOOKS, MessageDraft, Operation,
+        Policy, PostToWebhook, UpdateIncomingWebhook, Verdict,
     },
     model::{CreatedIncomingWebhook, IncomingToken, Message, UserId, WebhookId},
     permission::Action,
@@ -261,6 +261,43 @@ async fn of_a_thousand_posts_at_once_the_bucket_lets_through_and_numbers_are_den
     clock.advance(TimeDelta::seconds(1));
     post_text(&chat, &one.token, "x").await.unwrap();
     say(&chat, &alice, id, "hello").await;
+}
+
+#[tokio::test]
+async fn all_webhooks_of_one_creator_have_one_rate_together() {
+    let rates = RateLimits { user_hooks: Some(Rate::new(3, std::time::Duration::from_secs(60))), ..RateLimits::off() };
+    let clock = TestClock::default();
+    let chat = Chat::builder(MemoryStore::new()).clock(clock.clone()).rates(rates).build();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let [one, two, third] =
+        [room(&chat, &alice, &[]).await, room(&chat, &alice, &[]).await, room(&chat, &bob, &[]).await];
+    let tokens = [hook(&chat, &alice, one).await.token, hook(&chat, &alice, two).await.token];
+    for token in tokens.iter().cycle().take(3) {
+        post_text(&chat, token, "x").await.unwrap();
+    }
+    for token in &tokens {
+        assert_eq!(post_text(&chat, token, "x").await, Err(Error::RateLimited { retry_after: 60 }));
+    }
+    // The creator's own messages, and the webhooks of others, go on.
+    say(&chat, &alice, one, "hello").await;
+    let of_bob = hook(&chat, &bob, third).await.token;
+    post_text(&chat, &of_bob, "x").await.unwrap();
+    clock.advance(TimeDelta::seconds(60));
+    post_text(&chat, &tokens[1], "x").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_webhook_posts_nothing_while_the_account_of_its_creator_is_banned() {
+    let (chat, alice, bob) = (uncounted(MemoryStore::new()), user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    chat.change_role(&alice, id, &bob.user_id, ADMIN).await.unwrap();
+    let token = hook(&chat, &bob, id).await.token;
+    post_text(&chat, &token, "before").await.unwrap();
+    let ban = BanAccount { reason: "spam".to_owned(), by: alice.user_id.clone(), until: None };
+    chat.ban_account(&bob.user_id, ban).await.unwrap();
+    assert_eq!(post_text(&chat, &token, "meanwhile").await, Err(Error::WebhookNotFound));
+    chat.unban_account(&bob.user_id).await.unwrap();
+    post_text(&chat, &token, "after").await.unwrap();
 }
 
 #[tokio::test]

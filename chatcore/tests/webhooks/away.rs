@@ -168,14 +168,20 @@ async fn a_receiver_fails_for_an_hour(of: Of) {
         failed += 1;
         world.rests_after(away.id, failed).await;
         let queue = world.queue(away.id).await;
-        assert_eq!(queue.attempts, failed);
+        // The sessions wait together for the first failure of an event only, and each event for all of its own.
+        let (counted, waits) = match of {
+            Of::Session => (failed, pause),
+            Of::Server => (1, RETRY_DELAYS[0]),
+        };
+        assert_eq!(queue.attempts, counted);
         let failure = queue.last_failure.unwrap();
         assert_eq!((failure.reason, failure.status), (FailureReason::BadStatus, Some(500)));
         assert_eq!(failure.at, world.clock.now(), "it is tried as soon as its time has come");
         assert_eq!(queue.lag, last + 1 - firsts[0], "{queue:?}");
-        let [least, most] = bounds(pause);
+        let [least, most] = bounds(waits);
         let next = queue.next_attempt_at.unwrap();
         assert!((failure.at + least..=failure.at + most).contains(&next), "{queue:?} after attempt {failed}");
+        let [least, most] = bounds(pause);
         // Before the pause is over, the other receiver gets what happens, and this one is left alone.
         world.clock.set(failure.at + least - TimeDelta::seconds(1));
         last = world.say().await;

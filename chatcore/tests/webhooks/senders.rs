@@ -1,4 +1,4 @@
-//! Senders of the host. They do with each attempt as a test tells them.
+//! Senders of the host, which do with each attempt as a test tells them, and the connections of the sender over HTTP.
 
 use std::{
     collections::BTreeMap,
@@ -8,11 +8,23 @@ use std::{
 
 use async_trait::async_trait;
 use chatcore::{
-    model::WebhookId,
-    webhooks::{FailureReason, Sent, UpdateWebhook, WebhookOptions, WebhookRequest, WebhookSender, WebhookState},
+    model::{SessionType, WebhookId},
+    webhooks::{
+        FailureReason, HttpSender, Sent, UpdateWebhook, WebhookOptions, WebhookRequest, WebhookSender, WebhookState,
+    },
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
 };
 
-use super::{World, options, receiver::until, to};
+use super::{
+    World,
+    kit::{session, user},
+    options,
+    receiver::until,
+    to,
+};
 
 pub(super) const DELIVERED: Sent = Sent::Answered { status: 200, retry_after: None };
 
@@ -87,6 +99,33 @@ async fn an_attempt_of_a_sender_without_a_limit_is_given_up_in_time() {
 }
 
 #[tokio::test]
+async fn receivers_of_one_user_that_hang_leave_attempts_to_the_webhooks_of_others() {
+    const OTHER: &str = "https://example.com/other";
+    let hour = Duration::from_secs(3_600);
+    let world =
+        World::with(WebhookOptions { concurrency: 12, timeout: hour, server_concurrency: 1, ..options() }).await;
+    for _ in 0..20 {
+        let id = session(&world.chat, &world.owner, SessionType::Public).await;
+        world.webhooks.create(&world.owner, id, to(URL)).await.unwrap();
+    }
+    let attempts = Attempts::default();
+    let answer = |url: String, _: usize| async move {
+        if url == URL {
+            std::future::pending::<()>().await;
+        }
+        DELIVERED
+    };
+    let worker = world.webhooks.start(Told { attempts: attempts.clone(), answer });
+    until("attempts that hang", || attempts.seqs(URL).len() >= 8).await;
+    let other = user("other");
+    let id = session(&world.chat, &other, SessionType::Public).await;
+    world.webhooks.create(&other, id, to(OTHER)).await.unwrap();
+    until("delivery beside them", || !attempts.seqs(OTHER).is_empty()).await;
+    assert_eq!(attempts.seqs(URL).len(), 8);
+    drop(worker);
+}
+
+#[tokio::test]
 async fn two_webhooks_of_a_session_get_an_event_under_two_ids() {
     const URLS: [&str; 2] = ["https://example.com/one", "https://example.com/two"];
     let world = World::new().await;
@@ -143,4 +182,29 @@ async fn a_webhook_that_is_paused_in_the_middle_of_its_queue_gets_no_more_until_
     let mut seqs = attempts.seqs(URL);
     seqs.dedup();
     assert_eq!(seqs, (last - 3..=last + 2).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed_soon() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (id, signature) = ("evt_1".to_owned(), "v1,".to_owned());
+    let request = WebhookRequest { url, id, timestamp: 0, signature, body: b"{}".to_vec() };
+    let sender = HttpSender::new(&WebhookOptions { timeout: Duration::from_secs(20), ..options() }).unwrap();
+    let answered = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // The request may come in parts, and ends with its body.
+        let mut read = Vec::new();
+        while !read.ends_with(b"{}") {
+            assert!(stream.read_buf(&mut read).await.unwrap() > 0);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+        stream
+    };
+    let (sent, mut stream) = tokio::join!(sender.send(request), answered);
+    assert_eq!(sent, DELIVERED);
+    // Half of what clients usually take, and many times the second that it is.
+    let closed = tokio::time::timeout(Duration::from_secs(15), stream.read_to_end(&mut Vec::new())).await;
+    assert!(closed.is_ok(), "the connection is open");
+    drop(sender);
 }

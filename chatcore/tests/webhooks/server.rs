@@ -1,7 +1,11 @@
 //! Webhooks of the server: they get the events of all sessions.
 
+#[path = "server/failing.rs"]
+mod failing;
 #[path = "server/limits.rs"]
 mod limits;
+#[path = "server/meanwhile.rs"]
+mod meanwhile;
 
 use std::{
     collections::BTreeMap,
@@ -20,8 +24,8 @@ use chatcore::{
     model::{SessionId, SessionType, WebhookId},
     store::{ChatStore, ChatStoreExt as _, Scan, TypedKey},
     webhooks::{
-        CreateWebhook, CreatedWebhook, DeadLetters, Endpoints, MAX_SERVER_WEBHOOKS, Replays, ServerDeliveries, Unsent,
-        UpdateWebhook, Webhook, WebhookOptions, WebhookState,
+        CreateWebhook, CreatedWebhook, DeadLetters, Delivery, Endpoints, MAX_SERVER_WEBHOOKS, Replays,
+        ServerDeliveries, Unsent, UpdateWebhook, Webhook, WebhookOptions, WebhookState,
     },
 };
 
@@ -92,6 +96,19 @@ impl World {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("events are left after a minute: {:?}", self.shown(id).await);
+    }
+
+    /// Waits until the deliveries of a session are like this, and no attempt is under way.
+    async fn rests(&self, webhook: WebhookId, place: usize, is_so: impl Fn(&Delivery) -> bool) {
+        let key = ServerDeliveries { webhook, session: self.sessions[place] };
+        for _ in 0..6_000 {
+            let found = self.store.get(&key).await.unwrap().map(|found| found.value);
+            if found.is_some_and(|delivery| is_so(&delivery) && delivery.leased_until.is_none()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the attempts were not made in a minute: {:?}", self.shown(webhook).await);
     }
 
     async fn count<K: TypedKey>(&self) -> usize {

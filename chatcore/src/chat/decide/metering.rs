@@ -275,13 +275,16 @@ impl Chat {
         }
     }
 
-    /// Counts a message of an incoming webhook, whose author pays. Nothing of the request counts against its address.
+    /// Counts a message of an incoming webhook. The author pays, and so does the creator, for all webhooks that the creator has. Nothing of
+    /// the request counts against its address.
     ///
     /// # Errors
     /// [`RateLimited`](Error::RateLimited) beyond the limit.
-    pub(in crate::chat) async fn charge_webhook(&self, author: &UserId) -> Result<()> {
+    pub(in crate::chat) async fn charge_webhook(&self, author: &UserId, creator: &UserId) -> Result<()> {
         Request::seen(|seen| seen.has_paid = true);
-        self.inner.meter.charge(Payer::User(author), Use::Hook.into(), self.inner.clock.now()).await
+        let (meter, now) = (&self.inner.meter, self.inner.clock.now());
+        meter.charge(Payer::User(author), Use::Hook.into(), now).await?;
+        meter.charge(Payer::User(creator), Use::HookOfUser.into(), now).await
     }
 
     /// Counts an account that is made.

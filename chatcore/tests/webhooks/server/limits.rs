@@ -66,3 +66,27 @@ async fn a_webhook_of_the_server_whose_receiver_hangs_leaves_attempts_to_webhook
     assert_eq!(attempts.seqs(URL).len(), 1);
     drop(worker);
 }
+
+#[tokio::test]
+async fn webhooks_of_sessions_whose_receivers_hang_leave_attempts_to_a_webhook_of_the_server() {
+    const OTHER: &str = "https://example.com/other";
+    let hour = Duration::from_secs(3_600);
+    let world = World::with(WebhookOptions { concurrency: 2, server_concurrency: 1, timeout: hour, ..options() }).await;
+    for session in world.sessions {
+        world.webhooks.create(&world.owner, session, to(OTHER)).await.unwrap();
+    }
+    let attempts = Attempts::default();
+    let answer = |url: String, _: usize| async move {
+        if url == OTHER {
+            std::future::pending::<()>().await;
+        }
+        DELIVERED
+    };
+    let worker = world.webhooks.start(Told { attempts: attempts.clone(), answer });
+    until("attempt that hangs", || !attempts.seqs(OTHER).is_empty()).await;
+    world.created(to(URL)).await;
+    let seq = world.say(0, "news").await;
+    until("delivery beside it", || attempts.seqs(URL).contains(&seq)).await;
+    assert_eq!(attempts.seqs(OTHER).len(), 1);
+    drop(worker);
+}
