@@ -1,6 +1,9 @@
 //! Drafts and scheduled messages.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Principal, RateLimits, TestClock,
@@ -15,8 +18,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     assert_fault,
+    expiring::settle,
     hooked::Hooked,
-    kit::{assert_denied, id_of, room, say, session, text_of, user, user_id},
+    kit::{Breakable, assert_denied, id_of, room, say, session, text_of, user, user_id},
 };
 
 fn at(clock: &TestClock, seconds: i64) -> DateTime<Utc> {
@@ -271,6 +275,25 @@ async fn a_process_that_ends_while_it_sends_leaves_the_message_to_another() {
     assert_eq!(chat.run_due().await, Ok(1));
     assert_eq!(texts(&chat, &alice, id).await, ["once"]);
     assert_eq!(waiting(&chat, &alice).await, []);
+}
+
+#[tokio::test]
+async fn work_that_fails_keeps_no_other_work_from_being_done() {
+    let (store, clock) = (Breakable::default(), TestClock::default());
+    let limits = Limits { rates: RateLimits::off(), due_interval: Duration::from_secs(3_600), ..Limits::default() };
+    let chat = Chat::builder(store.clone()).clock(clock.clone()).limits(limits).build();
+    settle(&chat).await;
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    for sender in [&alice, &bob] {
+        chat.schedule_message(sender, id, later("later", at(&clock, 5))).await.unwrap();
+    }
+    clock.advance(TimeDelta::seconds(5));
+    store.next_commit_fails.store(true, Ordering::SeqCst);
+    assert_eq!(chat.run_due().await, Err(Error::Unavailable));
+    assert_eq!(texts(&chat, &alice, id).await, ["later"]);
+    assert_eq!(chat.run_due().await, Ok(1));
+    assert_eq!(texts(&chat, &alice, id).await, ["later", "later"]);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::chat::{
 use crate::{
     error::{Error, Result},
     identity::Principal,
-    model::{MessageId, ScheduledId, UserId},
+    model::{MessageId, ScheduledId, SessionId, UserId},
     store::{
         Change, ChatStoreExt as _, Due, DueTask, Dues, Found, KeyPart as _, ScheduledMessages, TypedKey as _, Version,
     },
@@ -26,8 +26,29 @@ pub(in crate::chat) const LEASE: TimeDelta = TimeDelta::seconds(30);
 /// Records that are read at once.
 const PAGE: u64 = 100;
 
-/// Users whose messages are sent at once. The host's message policy may take seconds for each.
+/// Lanes of work that are done at once. The host's message policy may take seconds for each message.
 const AT_ONCE: usize = 16;
+
+/// Work that is done one after the other. The lanes are done side by side, so work that takes long delays only its own lane.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Lane {
+    /// The messages of a user, so that they are sent in the order of their times.
+    Sender(UserId),
+    /// The deletions in a session. Two at once would only make each other fail.
+    Session(SessionId),
+    /// The end of a message.
+    Stream(ScheduledId),
+}
+
+impl Lane {
+    fn of(key: &Dues, task: &DueTask) -> Self {
+        match task {
+            DueTask::Send { user, id: _ } => Self::Sender(user.clone()),
+            DueTask::Purge { session, user: _ } | DueTask::Expire { session } => Self::Session(*session),
+            DueTask::EndStream { session: _ } => Self::Stream(key.id),
+        }
+    }
+}
 
 /// A time as a part of a key. Times before 1970 have the key of its beginning.
 pub(in crate::chat) fn microseconds(time: DateTime<Utc>) -> u64 {
@@ -41,52 +62,58 @@ impl Chat {
     /// [`start_background_tasks`](Self::start_background_tasks) on.
     ///
     /// # Errors
-    /// [`Unavailable`](Error::Unavailable) when the store is unavailable. Unfinished work stays due.
+    /// [`Unavailable`](Error::Unavailable) when the store is unavailable. Work that fails stays due, and delays no other work.
     pub async fn run_due(&self) -> Result<u64> {
         self.record_streams().await;
-        let (mut after, mut done) = (None, 0);
+        // Work that is put again meanwhile is for the next run: otherwise, a run might never end.
+        let now = self.inner.clock.now();
+        let (mut after, mut done, mut failed) = (None, 0, None);
         loop {
-            let now = self.inner.clock.now();
             let scan = Dues::under(Vec::new()).after(after.take()).limit(PAGE);
             let found = self.inner.store.list::<Dues>(scan).await?;
             let is_last = (found.len() as u64) < PAGE;
             after = found.last().map(|(key, _)| vec![key.at.part(), key.id.part()]);
             let (due, later): (Vec<_>, Vec<_>) = found.into_iter().partition(|(key, _)| key.at <= microseconds(now));
             let is_free = |found: &Found<Due>| found.value.leased_until.is_none_or(|until| until <= now);
-            let free = due.into_iter().filter(|(_, found)| is_free(found));
-            // One after the other for one user, so that the messages of a user are sent in the order of their times.
-            let mut apart: HashMap<Option<UserId>, Vec<(Dues, Found<Due>)>> = HashMap::new();
-            for (key, found) in free {
-                let sender = match &found.value.task {
-                    DueTask::Send { user, id: _ } => Some(user.clone()),
-                    DueTask::Purge { .. } | DueTask::Expire { .. } | DueTask::EndStream { .. } => None,
-                };
-                apart.entry(sender).or_default().push((key, found));
+            let mut lanes: HashMap<Lane, Vec<(Dues, Found<Due>)>> = HashMap::new();
+            for (key, found) in due.into_iter().filter(|(_, found)| is_free(found)) {
+                lanes.entry(Lane::of(&key, &found.value.task)).or_default().push((key, found));
             }
-            let mut works = stream::iter(apart.into_values().map(|works| self.do_all(works))).buffer_unordered(AT_ONCE);
-            while let Some(more) = works.next().await {
-                done += more?;
+            let mut works = stream::iter(lanes.into_values().map(|works| self.do_all(works))).buffer_unordered(AT_ONCE);
+            while let Some((more, error)) = works.next().await {
+                done += more;
+                failed = failed.or(error);
             }
             if is_last || !later.is_empty() {
-                return Ok(done);
+                return failed.map_or(Ok(done), Err);
             }
         }
     }
 
-    /// Does what is due, one after the other, and returns how much was done.
-    async fn do_all(&self, works: Vec<(Dues, Found<Due>)>) -> Result<u64> {
+    /// Does the work of a lane, one after the other, up to the first failure. Gives how much was done, and the failure.
+    async fn do_all(&self, works: Vec<(Dues, Found<Due>)>) -> (u64, Option<Error>) {
         let mut done = 0;
         for (key, found) in works {
-            if let Some(version) = self.claim(&key, &found.value.task, found.version).await? {
-                done += match &found.value.task {
-                    DueTask::Send { user, id } => u64::from(self.send_due(&key, version, user, *id).await?),
-                    DueTask::Purge { session, user } => self.purge_due(&key, version, *session, user).await,
-                    DueTask::Expire { session } => self.expire_due(&key, version, *session).await,
-                    DueTask::EndStream { session } => self.end_due(&key, version, *session).await,
-                };
+            match self.do_one(&key, &found).await {
+                Ok(more) => done += more,
+                Err(error) => {
+                    tracing::warn!(%error, "due work is left for later");
+                    return (done, Some(error));
+                }
             }
         }
-        Ok(done)
+        (done, None)
+    }
+
+    /// Does a piece of work where no other process does it, and returns how much was done.
+    async fn do_one(&self, key: &Dues, found: &Found<Due>) -> Result<u64> {
+        let Some(version) = self.claim(key, &found.value.task, found.version).await? else { return Ok(0) };
+        Ok(match &found.value.task {
+            DueTask::Send { user, id } => u64::from(self.send_due(key, version, user, *id).await?),
+            DueTask::Purge { session, user } => self.purge_due(key, version, *session, user).await,
+            DueTask::Expire { session } => self.expire_due(key, version, *session).await,
+            DueTask::EndStream { session } => self.end_due(key, version, *session).await,
+        })
     }
 
     /// Takes the work; `None` where another process was faster.
