@@ -190,7 +190,8 @@ fn other_values() -> Vec<(String, Key, Value)> {
         due: 1_767_225_600_000_000,
         is_shared,
     };
-    let due = |leased_until| Due { task: DueTask::Send { user: user("bob"), id: scheduled_id }, leased_until };
+    let sending = |not_before| DueTask::Send { user: user("bob"), id: scheduled_id, not_before };
+    let due = |leased_until| Due { task: sending(None), leased_until };
     let sanction =
         |reason: Option<&str>, until| Sanction { by: user("ana"), reason: reason.map(str::to_owned), at: at(2), until };
     let former = participant(Standing::Former(ParticipantRole::Member), true);
@@ -318,6 +319,11 @@ fn other_values() -> Vec<(String, Key, Value)> {
         value("", &HeldLists { session: session_key }, HeldList { entries: vec![held_entry] }),
         value("", &Dues { at: 1_767_225_600_000_000, id: scheduled_id }, due(None)),
         value("leased", &Dues { at: 1_767_225_600_000_000, id: scheduled_id }, due(Some(at(4)))),
+        value(
+            "waiting",
+            &Dues { at: 1_767_225_600_000_000, id: scheduled_id },
+            Due { task: sending(Some(at(4))), leased_until: None },
+        ),
         value(
             "expiry",
             &Dues { at: 1_767_225_600_000_000, id: scheduled_id },

@@ -48,7 +48,8 @@ impl Chat {
     /// Schedules a message. The store keeps the message, so any process sends the message exactly once, also after a restart. The chat
     /// checks the sender's rights at the send time: the chat cancels the message if the sender may not send, or has left the session
     /// meanwhile, also after a rejoin, or if a bot scheduled the message with a token that is no longer valid. The message can be late by
-    /// [`due_interval`](crate::Limits::due_interval), and by the time without a running process.
+    /// [`due_interval`](crate::Limits::due_interval), and by the time without a running process. A message that has to wait, for example in
+    /// slow mode, is tried again every 30 seconds or earlier. Until then, the sender's later messages to the session wait, too.
     ///
     /// # Errors
     /// Those of [`send`](Self::send), except the errors for the client id and for the answered message, which the chat checks at the send
@@ -104,8 +105,8 @@ impl Chat {
                 bot_token,
             };
             let answer = shown(scheduled_id, &scheduled);
-            let (user, task) =
-                (principal.user_id.clone(), DueTask::Send { user: principal.user_id.clone(), id: scheduled_id });
+            let user = principal.user_id.clone();
+            let task = DueTask::Send { user: user.clone(), id: scheduled_id, not_before: None };
             let due = Dues { at: microseconds(send_at), id: scheduled_id }.put(Due { task, leased_until: None });
             let writes = vec![ScheduledMessages { user, id: scheduled_id }.put(scheduled).absent(), due.absent()];
             self.inner.store.commit(Change::of_records(writes)).await?;

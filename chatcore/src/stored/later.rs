@@ -59,6 +59,9 @@ pub enum DueTask {
         user: UserId,
         /// The scheduled message.
         id: ScheduledId,
+        /// The time of the next attempt to send a message that could not be sent at its time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<DateTime<Utc>>,
     },
     /// Messages whose lifetime is over are deleted.
     Expire {

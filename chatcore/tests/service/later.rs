@@ -233,8 +233,7 @@ async fn a_scheduled_message_waits_as_long_as_slow_mode_has_its_sender_wait() {
     let (chat, _, clock) = processes(Limits::default());
     let (alice, bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[&bob]).await;
-    let slow = UpdateSession { slow_mode_seconds: Some(60), ..UpdateSession::default() };
-    chat.update_session(&alice, id, slow).await.unwrap();
+    chat.update_session(&alice, id, slow_mode(60)).await.unwrap();
     chat.schedule_message(&bob, id, later("later", at(&clock, 5))).await.unwrap();
     say(&chat, &bob, id, "now").await;
     clock.advance(TimeDelta::seconds(5));
@@ -244,6 +243,51 @@ async fn a_scheduled_message_waits_as_long_as_slow_mode_has_its_sender_wait() {
     assert_eq!(chat.run_due().await, Ok(1));
     assert_eq!(texts(&chat, &alice, id).await, ["now", "later"]);
     assert_eq!(waiting(&chat, &bob).await, []);
+}
+
+fn slow_mode(seconds: u32) -> UpdateSession {
+    UpdateSession { slow_mode_seconds: Some(seconds), ..UpdateSession::default() }
+}
+
+#[tokio::test]
+async fn a_scheduled_message_that_waits_is_cancelled_at_once() {
+    let (one, two, clock) = processes(Limits::default());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&one, &alice, &[&bob]).await;
+    one.update_session(&alice, id, slow_mode(3_600)).await.unwrap();
+    let scheduled = one.schedule_message(&bob, id, later("never", at(&clock, 5))).await.unwrap();
+    say(&one, &bob, id, "now").await;
+    clock.advance(TimeDelta::seconds(5));
+    assert_eq!(one.run_due().await, Ok(0));
+    assert_eq!(two.cancel_scheduled_message(&bob, scheduled.id).await, Ok(()));
+    assert_eq!(waiting(&one, &bob).await, []);
+    clock.advance(TimeDelta::hours(1));
+    assert_eq!(one.run_due().await, Ok(0));
+    assert_eq!(texts(&one, &alice, id).await, ["now"]);
+}
+
+#[tokio::test]
+async fn no_message_of_a_sender_overtakes_one_that_waits_in_the_session() {
+    let (one, two, clock) = processes(Limits::default());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&one, &alice, &[&bob]).await;
+    let elsewhere = room(&one, &alice, &[&bob]).await;
+    one.update_session(&alice, id, slow_mode(60)).await.unwrap();
+    // The second one is scheduled first.
+    for (session, text, seconds) in [(id, "second", 10), (id, "first", 5), (elsewhere, "elsewhere", 10)] {
+        one.schedule_message(&bob, session, later(text, at(&clock, seconds))).await.unwrap();
+    }
+    say(&one, &bob, id, "now").await;
+    clock.advance(TimeDelta::seconds(5));
+    assert_eq!(one.run_due().await, Ok(0));
+    one.update_session(&alice, id, slow_mode(0)).await.unwrap();
+    clock.advance(TimeDelta::seconds(5));
+    assert_eq!(two.run_due().await, Ok(1));
+    assert_eq!(texts(&one, &alice, id).await, ["now"]);
+    assert_eq!(texts(&one, &alice, elsewhere).await, ["elsewhere"]);
+    clock.advance(TimeDelta::seconds(25));
+    assert_eq!(two.run_due().await, Ok(2));
+    assert_eq!(texts(&one, &alice, id).await, ["now", "first", "second"]);
 }
 
 #[tokio::test]
