@@ -38,6 +38,15 @@ pub struct Scheduled {
     pub bot_token: Option<LoginId>,
 }
 
+/// The scheduled message to which a client id belongs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledPlace {
+    /// The scheduled message. It may be gone.
+    pub id: ScheduledId,
+    /// The fingerprint of the message.
+    pub fingerprint: String,
+}
+
 /// Work that is done at a time, by any process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {
@@ -161,4 +170,4 @@ macro_rules! json_values {
     )*};
 }
 
-json_values!(Scheduled, Due, DraftText, Held, HeldList);
+json_values!(Scheduled, ScheduledPlace, Due, DraftText, Held, HeldList);

@@ -89,8 +89,8 @@ pub struct ScheduleMessage {
     content: Said,
     /// The message that this message answers, in the same session.
     reply_to: Option<MessageId>,
-    /// The sender's idempotency key for the message: 1 to 128 characters, unique per user and session. The server sends no second message
-    /// with the same key. The header `Idempotency-Key` means the same.
+    /// The sender's idempotency key for the message: 1 to 128 characters, unique per user and session. A retry with the same key returns the
+    /// scheduled message, and the server sends no second message with the same key. The header `Idempotency-Key` means the same.
     client_id: Option<String>,
     /// The send time: at most 366 days from now by default.
     send_at: DateTime<Utc>,

@@ -340,20 +340,83 @@ async fn work_that_fails_keeps_no_other_work_from_being_done() {
     assert_eq!(texts(&chat, &alice, id).await, ["later", "later"]);
 }
 
+fn named(text: &str, send_at: DateTime<Utc>) -> ScheduleMessage {
+    let message = SendMessage::text(text).with_client_id(ClientId::new("mine").unwrap());
+    ScheduleMessage { message, send_at }
+}
+
 #[tokio::test]
 async fn a_used_client_id_sends_nothing_a_second_time() {
     let (chat, _, clock) = processes(Limits::default());
     let alice = user("alice");
     let id = room(&chat, &alice, &[]).await;
-    let named = |text: &str| SendMessage::text(text).with_client_id(ClientId::new("mine").unwrap());
-    let schedule = |text| ScheduleMessage { message: named(text), send_at: at(&clock, 5) };
+    // The first one is sent, and the second one was sent before.
     for text in ["same", "same", "another"] {
-        chat.schedule_message(&alice, id, schedule(text)).await.unwrap();
+        chat.schedule_message(&alice, id, named(text, at(&clock, 5))).await.unwrap();
+        clock.advance(TimeDelta::seconds(5));
+        chat.run_due().await.unwrap();
+        assert_eq!(texts(&chat, &alice, id).await, ["same"]);
+        assert_eq!(waiting(&chat, &alice).await, []);
     }
+}
+
+#[tokio::test]
+async fn a_retry_of_a_schedule_returns_the_first_result() {
+    let (one, two, clock) = processes(Limits { scheduled_messages: 1, ..Limits::default() });
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&one, &alice, &[&bob]).await;
+    let first = one.schedule_message(&bob, id, named("text", at(&clock, 5))).await.unwrap();
+    for chat in [&one, &two] {
+        assert_eq!(chat.schedule_message(&bob, id, named("text", at(&clock, 5))).await, Ok(first.clone()));
+        for other in [named("another", at(&clock, 5)), named("text", at(&clock, 6))] {
+            assert_eq!(chat.schedule_message(&bob, id, other).await, Err(Error::ClientIdReused));
+        }
+    }
+    assert_eq!(waiting(&two, &bob).await, std::slice::from_ref(&first));
+    // The client id is one of this user.
+    let of_alice = two.schedule_message(&alice, id, named("hers", at(&clock, 5))).await.unwrap();
+    two.cancel_scheduled_message(&bob, first.id).await.unwrap();
+    let second = two.schedule_message(&bob, id, named("another", at(&clock, 5))).await.unwrap();
+    assert_eq!((waiting(&one, &alice).await, waiting(&one, &bob).await), (vec![of_alice], vec![second]));
     clock.advance(TimeDelta::seconds(5));
-    chat.run_due().await.unwrap();
-    assert_eq!(texts(&chat, &alice, id).await, ["same"]);
-    assert_eq!(waiting(&chat, &alice).await, []);
+    assert_eq!(one.run_due().await, Ok(2));
+    let mut sent = texts(&one, &alice, id).await;
+    sent.sort();
+    assert_eq!(sent, ["another", "hers"]);
+}
+
+#[tokio::test]
+async fn a_schedule_of_an_earlier_stay_is_not_the_result_of_a_later_one() {
+    let (chat, _, clock) = processes(Limits::default());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    let first = chat.schedule_message(&bob, id, named("text", at(&clock, 5))).await.unwrap();
+    chat.leave(&bob, id).await.unwrap();
+    chat.join(&bob, id).await.unwrap();
+    let second = chat.schedule_message(&bob, id, named("text", at(&clock, 5))).await.unwrap();
+    assert_ne!(first.id, second.id);
+    clock.advance(TimeDelta::seconds(5));
+    assert_eq!(chat.run_due().await, Ok(1));
+    assert_eq!(texts(&chat, &alice, id).await, ["text"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn retries_at_once_schedule_one_message() {
+    let (one, two, clock) = processes(Limits::default());
+    let alice = user("alice");
+    for _ in 0..20 {
+        let id = room(&one, &alice, &[]).await;
+        let mut calls = tokio::task::JoinSet::new();
+        for chat in [&one, &two, &one, &two, &one, &two] {
+            let (chat, alice, schedule) = (chat.clone(), alice.clone(), named("text", at(&clock, 60)));
+            calls.spawn(async move { chat.schedule_message(&alice, id, schedule).await.unwrap().id });
+        }
+        let mut ids = calls.join_all().await;
+        ids.dedup();
+        let kept: Vec<_> = waiting(&two, &alice).await.iter().map(|scheduled| scheduled.id).collect();
+        assert_eq!(ids, kept);
+        one.cancel_scheduled_message(&alice, kept[0]).await.unwrap();
+    }
 }
 
 #[tokio::test]

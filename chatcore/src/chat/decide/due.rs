@@ -9,6 +9,7 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::chat::{
     Chat, SendMessage,
+    later::client_id_of,
     send::{Right, Saying},
 };
 use crate::{
@@ -211,8 +212,8 @@ impl Chat {
         let mut writes = vec![due.remove().at(claim)];
         let mut count = 0;
         if let Some(found) = found {
-            writes.push(key.remove().at(found.version));
             let (user, scheduled) = (&key.user, &found.value);
+            writes.extend([key.remove().at(found.version), client_id_of(user, scheduled).remove()]);
             let sender = match scheduled.bot_token {
                 Some(token) => self.bot_of_login(user, token).await,
                 None => Ok(Principal::new(user.clone())),
