@@ -36,9 +36,20 @@ pub struct ScheduleMessage {
 }
 
 fn shown(id: ScheduledId, scheduled: &Scheduled) -> ScheduledMessage {
-    let Scheduled { session, body, reply_to, client_id, send_at, created_at, .. } = scheduled.clone();
-    let reply_to = reply_to.map(|seq| MessageId { session_id: session, seq });
-    ScheduledMessage { id, session_id: session, body, reply_to, client_id, send_at, created_at }
+    let Scheduled {
+        session: session_id,
+        stay: _,
+        body,
+        reply_to,
+        mentions,
+        mentions_everybody,
+        client_id,
+        send_at,
+        created_at,
+        bot_token: _,
+    } = scheduled.clone();
+    let reply_to = reply_to.map(|seq| MessageId { session_id, seq });
+    ScheduledMessage { id, session_id, body, reply_to, mentions, mentions_everybody, client_id, send_at, created_at }
 }
 
 /// The record that a client id belongs to a scheduled message. It goes with the message.

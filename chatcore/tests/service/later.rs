@@ -9,8 +9,8 @@ use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Principal, RateLimits, TestClock,
     chat::{MAX_MENTIONS, ScheduleMessage, SendMessage, UpdateSession},
     model::{
-        ClientId, Content, MessageType, MessageWindow, Page, ParticipantRole, ScheduledId, ScheduledMessage, SessionId,
-        SessionType,
+        Attachment, ClientId, Content, MessageType, MessageWindow, Page, ParticipantRole, ScheduledId,
+        ScheduledMessage, SessionId, SessionType,
     },
     permission::Denial,
 };
@@ -204,12 +204,18 @@ async fn a_scheduled_message_is_what_its_sender_scheduled() {
     let id = room(&chat, &alice, &[&bob, &carol]).await;
     let root = say(&chat, &bob, id, "root").await;
     let message = SendMessage::text("answer").in_reply_to(root.id).mentioning([carol.user_id.clone()]);
-    let message = SendMessage { mentions_everybody: true, ..message };
-    let schedule = ScheduleMessage { message, send_at: at(&clock, 5) };
-    assert_eq!(chat.schedule_message(&alice, id, schedule).await.unwrap().reply_to, Some(root.id));
+    let mut message = SendMessage { mentions_everybody: true, ..message };
+    let (name, media_type) = ("a.png".to_owned(), "image/png".to_owned());
+    message.body.attachments = vec![Attachment { id: "7".to_owned(), name, media_type, size: 7 }];
+    let schedule = ScheduleMessage { message: message.clone(), send_at: at(&clock, 5) };
+    let scheduled = chat.schedule_message(&alice, id, schedule).await.unwrap();
+    assert_eq!((&scheduled.body, scheduled.reply_to), (&message.body, Some(root.id)));
+    assert_eq!((&scheduled.mentions, scheduled.mentions_everybody), (&message.mentions, true));
+    assert_eq!(waiting(&chat, &alice).await, [scheduled]);
     clock.advance(TimeDelta::seconds(5));
     assert_eq!(chat.run_due().await, Ok(1));
     let sent = chat.messages(&bob, id, MessageWindow::Newest, Some(1)).await.unwrap().messages.remove(0);
+    assert_eq!(sent.body.attachments, message.body.attachments);
     assert_eq!((text_of(&sent), sent.body.reply.map(|reply| reply.to)), ("answer", Some(root.seq)));
     let mentioned: Vec<_> = sent.body.mentions.iter().map(|mention| mention.user.clone()).collect();
     assert_eq!(mentioned, [None, Some(carol.user_id)]);
