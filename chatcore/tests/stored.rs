@@ -44,10 +44,10 @@ use chatcore::{
         Participants, Pin, PinList, Pins, PreferenceRecord, PresenceChanges, PresenceChoice, PresenceChoices,
         PresenceProcesses, ProcessBeat, ProfilePart, ProfileRecord, Profiles, Purge, PurgeWork, Purges, Reacted,
         ReactionTotal, ReactionTotals, Reactors, ReadMarker, ReadMarkers, Replies, ReplyEntry, ReportPlace,
-        ReportRecord, Reports, ReportsIn, Revision, Revisions, Scheduled, ScheduledMessages, Seat, Seats, SessionBots,
-        SessionPreferences, Sessions, SettingsOfUsers, Speaker, Standings, StreamedText, StreamedTexts, TABLES,
-        ThreadEntry, ThreadMarker, ThreadMarkers, ThreadRecord, Threads, TypedKey, UserSettingsRecord, Value,
-        WebhookAuthor, WebhookAuthors, decode_event, encode_event,
+        ReportRecord, Reports, ReportsIn, Revision, Revisions, Scheduled, ScheduledClientIds, ScheduledMessages,
+        ScheduledPlace, Seat, Seats, SessionBots, SessionPreferences, Sessions, SettingsOfUsers, Speaker, Standings,
+        StreamedText, StreamedTexts, TABLES, ThreadEntry, ThreadMarker, ThreadMarkers, ThreadRecord, Threads, TypedKey,
+        UserSettingsRecord, Value, WebhookAuthor, WebhookAuthors, decode_event, encode_event,
     },
 };
 use chrono::{DateTime, Utc};
@@ -190,7 +190,8 @@ fn other_values() -> Vec<(String, Key, Value)> {
         due: 1_767_225_600_000_000,
         is_shared,
     };
-    let due = |leased_until| Due { task: DueTask::Send { user: user("bob"), id: scheduled_id }, leased_until };
+    let sending = |not_before| DueTask::Send { user: user("bob"), id: scheduled_id, not_before };
+    let due = |leased_until| Due { task: sending(None), leased_until };
     let sanction =
         |reason: Option<&str>, until| Sanction { by: user("ana"), reason: reason.map(str::to_owned), at: at(2), until };
     let former = participant(Standing::Former(ParticipantRole::Member), true);
@@ -314,10 +315,20 @@ fn other_values() -> Vec<(String, Key, Value)> {
             DraftText { content: Content::Text("Not yet".into()), updated_at: at(2) },
         ),
         value("", &ScheduledMessages { user: user("bob"), id: scheduled_id }, scheduled),
+        value(
+            "",
+            &ScheduledClientIds { user: user("bob"), stay: stay(), client_id: ClientId::new("later").expect("an id") },
+            ScheduledPlace { id: scheduled_id, fingerprint: "c0294991cdd1cdd362ace8ce2364b0f2".into() },
+        ),
         value("", &HeldMessages { session: session_key, id: held_id }, held),
         value("", &HeldLists { session: session_key }, HeldList { entries: vec![held_entry] }),
         value("", &Dues { at: 1_767_225_600_000_000, id: scheduled_id }, due(None)),
         value("leased", &Dues { at: 1_767_225_600_000_000, id: scheduled_id }, due(Some(at(4)))),
+        value(
+            "waiting",
+            &Dues { at: 1_767_225_600_000_000, id: scheduled_id },
+            Due { task: sending(Some(at(4))), leased_until: None },
+        ),
         value(
             "expiry",
             &Dues { at: 1_767_225_600_000_000, id: scheduled_id },

@@ -8,9 +8,11 @@ use chatcore::{
 
 use super::{
     Fallible as _, Use,
+    attachment::{self, Attachment},
     connection::{DraftConnection, List, ScheduledMessageConnection, listed},
+    mention,
     message::{EncryptedContent, MessageType, SpeakerRole, ciphertext, named, said, text},
-    scalar::{self, DateTime, session_id},
+    scalar::{self, DateTime, JsonObject, session_id},
 };
 
 /// A scheduled message.
@@ -55,6 +57,29 @@ impl ScheduledMessage {
     /// The id of the message that this message answers; null for a message that answers none.
     async fn reply_to(&self) -> Option<ID> {
         self.0.reply_to.map(|id| ID(id.to_string()))
+    }
+
+    /// The ids of further mentioned users, besides the users named in the text.
+    #[graphql(complexity = 10)]
+    async fn mentions(&self) -> Vec<ID> {
+        self.0.mentions.iter().map(|user| ID(user.to_string())).collect()
+    }
+
+    /// Whether the message mentions everybody, also without `@all` in the text.
+    async fn mentions_everybody(&self) -> bool {
+        self.0.mentions_everybody
+    }
+
+    /// The files that the message refers to.
+    #[graphql(complexity = "10 * child_complexity + 1")]
+    async fn attachments(&self) -> Vec<Attachment> {
+        self.0.body.attachments.iter().map(Attachment::from).collect()
+    }
+
+    /// Custom data of the host or the client; null where there are none.
+    #[graphql(complexity = 20)]
+    async fn metadata(&self) -> Option<JsonObject> {
+        self.0.body.metadata.clone().map(JsonObject)
     }
 
     /// The client id of the message.
@@ -118,8 +143,17 @@ struct ScheduleMessageInput {
     message_type: Option<MessageType>,
     /// The message that this message answers, in the same session.
     reply_to: Option<ID>,
-    /// The sender's idempotency key for the message: 1 to 128 characters, unique per user and session. The server sends no second message
-    /// with the same key.
+    /// The ids of further mentioned users, besides the users that the text names with `@` and a user name: at most 50. The server leaves
+    /// out users who are not in the session.
+    mentions: Option<Vec<ID>>,
+    /// Whether the message mentions everybody in the session, like `@all` in the text. For owners and admins.
+    mentions_everybody: Option<bool>,
+    /// The files that the message refers to, at most 10. A message with files may have an empty text.
+    attachments: Option<Vec<Attachment>>,
+    /// Custom data of the host or the client: an object of at most 4,096 bytes of JSON with at most 8 levels.
+    metadata: Option<JsonObject>,
+    /// The sender's idempotency key for the message: 1 to 128 characters, unique per user and session. A retry with the same key returns the
+    /// scheduled message, and the server sends no second message with the same key.
     client_id: Option<String>,
     /// The send time: at most 366 days from now by default.
     send_at: DateTime,
@@ -127,15 +161,34 @@ struct ScheduleMessageInput {
 
 impl ScheduleMessageInput {
     fn translate(self) -> chatcore::Result<chat::ScheduleMessage> {
-        let Self { session_id: _, content, encrypted_content, role, message_type, reply_to, client_id, send_at } = self;
+        let Self {
+            session_id: _,
+            content,
+            encrypted_content,
+            role,
+            message_type,
+            reply_to,
+            mentions,
+            mentions_everybody,
+            attachments,
+            metadata,
+            client_id,
+            send_at,
+        } = self;
         let body = MessageBody {
             role: role.map(model::SpeakerRole::from).unwrap_or_default(),
             message_type: message_type.map(model::MessageType::from).unwrap_or_default(),
+            attachments: attachment::given(attachments.unwrap_or_default()),
+            metadata: metadata.map(|JsonObject(metadata)| metadata),
             ..MessageBody::new(said(content, encrypted_content)?)
         };
-        let reply_to = reply_to.map(|id| named("reply_to", &id)).transpose()?;
-        let message =
-            chat::SendMessage { client_id: scalar::client_id(client_id)?, reply_to, ..chat::SendMessage::new(body) };
+        let message = chat::SendMessage {
+            client_id: scalar::client_id(client_id)?,
+            reply_to: reply_to.map(|id| named("reply_to", &id)).transpose()?,
+            mentions: mention::users(mentions.unwrap_or_default())?,
+            mentions_everybody: mentions_everybody.unwrap_or(false),
+            ..chat::SendMessage::new(body)
+        };
         Ok(chat::ScheduleMessage { message, send_at: send_at.0 })
     }
 }

@@ -7,9 +7,11 @@ use super::{
     decide::{
         due::microseconds,
         govern::{Tried, UserHash},
+        turns::behind,
         validate::Faults,
     },
     read::lists::Slice,
+    send::{Right, Saying},
 };
 use crate::{
     error::{Error, Result},
@@ -19,7 +21,7 @@ use crate::{
     permission::Action,
     store::{
         Change, ChatStoreExt as _, DraftText, Drafts, Due, DueTask, Dues, Found, Freshness, KeyPart as _, Prefix,
-        Scheduled, ScheduledMessages, Table, TypedKey as _,
+        Scheduled, ScheduledClientIds, ScheduledMessages, ScheduledPlace, Table, TypedKey as _,
     },
     trace::use_case,
 };
@@ -34,9 +36,25 @@ pub struct ScheduleMessage {
 }
 
 fn shown(id: ScheduledId, scheduled: &Scheduled) -> ScheduledMessage {
-    let Scheduled { session, body, reply_to, client_id, send_at, created_at, .. } = scheduled.clone();
-    let reply_to = reply_to.map(|seq| MessageId { session_id: session, seq });
-    ScheduledMessage { id, session_id: session, body, reply_to, client_id, send_at, created_at }
+    let Scheduled {
+        session: session_id,
+        stay: _,
+        body,
+        reply_to,
+        mentions,
+        mentions_everybody,
+        client_id,
+        send_at,
+        created_at,
+        bot_token: _,
+    } = scheduled.clone();
+    let reply_to = reply_to.map(|seq| MessageId { session_id, seq });
+    ScheduledMessage { id, session_id, body, reply_to, mentions, mentions_everybody, client_id, send_at, created_at }
+}
+
+/// The record that a client id belongs to a scheduled message. It goes with the message.
+pub(in crate::chat) fn client_id_of(user: &UserId, scheduled: &Scheduled) -> ScheduledClientIds {
+    ScheduledClientIds { user: user.clone(), stay: scheduled.stay, client_id: scheduled.client_id.clone() }
 }
 
 fn draft(session_id: SessionId, text: &DraftText) -> Draft {
@@ -48,13 +66,18 @@ impl Chat {
     /// Schedules a message. The store keeps the message, so any process sends the message exactly once, also after a restart. The chat
     /// checks the sender's rights at the send time: the chat cancels the message if the sender may not send, or has left the session
     /// meanwhile, also after a rejoin, or if a bot scheduled the message with a token that is no longer valid. The message can be late by
-    /// [`due_interval`](crate::Limits::due_interval), and by the time without a running process.
+    /// [`due_interval`](crate::Limits::due_interval), and by the time without a running process. A message that has to wait, for example in
+    /// slow mode, is tried again every 30 seconds or earlier. Until then, the sender's later messages to the session wait, too.
+    ///
+    /// A retry with the same client id returns the scheduled message of the first call, while the message is scheduled. At the send time, the
+    /// chat does not send a message whose client id the sender has already used.
     ///
     /// # Errors
-    /// Those of [`send`](Self::send), except the errors for the client id and for the answered message, which the chat checks at the send
-    /// time: the chat does not send a message whose client id the sender has already used. [`OutOfScope`](Error::OutOfScope) for a caller
-    /// with a scope; [`Error::Invalid`] for a time in the past, or later than [`schedule_ahead`](crate::Limits::schedule_ahead);
-    /// [`LimitExceeded`](Error::LimitExceeded) beyond [`scheduled_messages`](crate::Limits::scheduled_messages).
+    /// Those of [`send`](Self::send), except the error for the answered message, which the chat checks at the send time.
+    /// [`ClientIdReused`](Error::ClientIdReused) when the client id stands for a different message, or for another time, among the caller's
+    /// scheduled messages to the session. [`OutOfScope`](Error::OutOfScope) for a caller with a scope; [`Error::Invalid`] for a time in the
+    /// past, or later than [`schedule_ahead`](crate::Limits::schedule_ahead); [`LimitExceeded`](Error::LimitExceeded) beyond
+    /// [`scheduled_messages`](crate::Limits::scheduled_messages).
     pub async fn schedule_message(
         &self,
         principal: &Principal,
@@ -65,22 +88,18 @@ impl Chat {
             // With a scope, the caller could neither see the message in the list nor cancel it.
             self.enter_unscoped(principal, Use::Message).await?;
             let ScheduleMessage { message, send_at } = schedule;
-            let SendMessage { body, client_id, reply_to, mentions, mentions_everybody } = message;
-            let body = body.given();
+            let message = SendMessage { body: message.body.given(), ..message };
             let (now, send_at) = (self.inner.clock.now(), send_at.trunc_subsecs(6));
             let mut faults = Faults::default();
-            faults.message(&body, &self.inner.limits);
-            faults.reply(reply_to, id);
-            faults.mentions(&mentions);
+            faults.message(&message.body, &self.inner.limits);
+            faults.reply(message.reply_to, id);
+            faults.mentions(&message.mentions);
             faults.future("send_at", send_at, now, self.inner.limits.schedule_ahead);
             faults.finish()?;
-            let known = self.allowed(id, principal, Tried::sending(&body), Freshness::Fresh).await?;
+            let known = self.allowed(id, principal, Tried::sending(&message.body), Freshness::Fresh).await?;
             let stay = known.actor.as_deref().ok_or(Error::Internal)?.id;
-            // Calls of one user wait for each other, so that a process lets none pass the limit.
-            let _gate = self.inner.user_gates.pass(UserHash::of(&principal.user_id)).await;
-            let max = self.inner.limits.scheduled_messages;
-            self.room_for(ScheduledMessages::TABLE, &principal.user_id, "the number of scheduled messages", max)
-                .await?;
+            let saying = Saying::new(message.clone(), Right::Stay(stay))?;
+            let SendMessage { body, client_id, reply_to, mentions, mentions_everybody } = message;
             let scheduled_id = ScheduledId(self.inner.clock.new_id());
             let client_id = match client_id {
                 Some(client_id) => client_id,
@@ -103,14 +122,70 @@ impl Chat {
                 created_at: now,
                 bot_token,
             };
-            let answer = shown(scheduled_id, &scheduled);
-            let (user, task) =
-                (principal.user_id.clone(), DueTask::Send { user: principal.user_id.clone(), id: scheduled_id });
-            let due = Dues { at: microseconds(send_at), id: scheduled_id }.put(Due { task, leased_until: None });
-            let writes = vec![ScheduledMessages { user, id: scheduled_id }.put(scheduled).absent(), due.absent()];
-            self.inner.store.commit(Change::of_records(writes)).await?;
-            Ok(answer)
+            self.keep_scheduled(&principal.user_id, scheduled_id, scheduled, saying.fingerprint()).await
         })
+    }
+
+    /// Keeps a scheduled message, or finds the one that the first call of a retry has kept. There is a fingerprint where the sender gave a
+    /// client id.
+    async fn keep_scheduled(
+        &self,
+        user: &UserId,
+        id: ScheduledId,
+        scheduled: Scheduled,
+        fingerprint: Option<&str>,
+    ) -> Result<ScheduledMessage> {
+        let session = scheduled.session;
+        let key = ScheduledMessages { user: user.clone(), id };
+        let task = DueTask::Send { user: user.clone(), id, not_before: None };
+        let due = Dues { at: microseconds(scheduled.send_at), id }.put(Due { task, leased_until: None }).absent();
+        // Calls of one user wait for each other, so that a process lets none pass the limit.
+        let _gate = self.inner.user_gates.pass(UserHash::of(user)).await;
+        for _ in self.turns() {
+            let mut writes = vec![key.put(scheduled.clone()).absent(), due.clone()];
+            if let Some(fingerprint) = fingerprint {
+                let place = client_id_of(user, &scheduled);
+                let used = self.inner.store.get(&place).await?;
+                if let Some(used) = &used
+                    && let Some(first) = self.scheduled_first(user, used, &scheduled, fingerprint).await?
+                {
+                    return Ok(first);
+                }
+                let record = place.put(ScheduledPlace { id, fingerprint: fingerprint.to_owned() });
+                writes.push(match used {
+                    Some(used) => record.at(used.version),
+                    None => record.absent(),
+                });
+            }
+            let max = self.inner.limits.scheduled_messages;
+            self.room_for(ScheduledMessages::TABLE, user, "the number of scheduled messages", max).await?;
+            if self.try_commit(Change::of_records(writes)).await?.is_some() {
+                return Ok(shown(id, &scheduled));
+            }
+        }
+        Err(behind(session, "a scheduled message"))
+    }
+
+    /// The scheduled message that has the client id of another one; `None` where it is no longer scheduled.
+    ///
+    /// # Errors
+    /// [`ClientIdReused`](Error::ClientIdReused) where the two are not the same message at the same time.
+    async fn scheduled_first(
+        &self,
+        user: &UserId,
+        used: &Found<ScheduledPlace>,
+        scheduled: &Scheduled,
+        fingerprint: &str,
+    ) -> Result<Option<ScheduledMessage>> {
+        let ScheduledPlace { id, fingerprint: first } = &*used.value;
+        let key = ScheduledMessages { user: user.clone(), id: *id };
+        let Some(found) = self.inner.store.get(&key).await? else { return Ok(None) };
+        let Scheduled { send_at, bot_token, .. } = &*found.value;
+        // With another token, the message of the first call might not be sent.
+        if first != fingerprint || *send_at != scheduled.send_at || *bot_token != scheduled.bot_token {
+            return Err(Error::ClientIdReused);
+        }
+        Ok(Some(shown(*id, &found.value)))
     }
 
     /// The caller's scheduled messages, in the order of scheduling.
@@ -157,7 +232,8 @@ impl Chat {
                     Some(due) => due_key.remove().at(due.version),
                     None => due_key.remove().absent(),
                 };
-                let writes = vec![key.remove().at(found.version), due];
+                let client_id = client_id_of(&principal.user_id, &found.value).remove();
+                let writes = vec![key.remove().at(found.version), due, client_id];
                 if self.try_commit(Change::of_records(writes)).await?.is_some() {
                     return Ok(());
                 }
@@ -252,7 +328,8 @@ impl Chat {
             let scheduled =
                 self.inner.store.list::<ScheduledMessages>(ScheduledMessages::under(prefix()).limit(PAGE)).await?;
             let due = |(key, found): &(ScheduledMessages, Found<Scheduled>)| {
-                [key.remove(), Dues { at: microseconds(found.value.send_at), id: key.id }.remove()]
+                let due = Dues { at: microseconds(found.value.send_at), id: key.id };
+                [key.remove(), due.remove(), client_id_of(user, &found.value).remove()]
             };
             let writes: Vec<_> =
                 drafts.iter().map(|(key, _)| key.remove()).chain(scheduled.iter().flat_map(due)).collect();

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{ClientId, Content, MessageBody, MessageId, ScheduledId, SessionId};
+use super::{ClientId, Content, MessageBody, MessageId, ScheduledId, SessionId, UserId};
 
 /// A scheduled message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub struct ScheduledMessage {
     pub body: MessageBody,
     /// The message that this message answers.
     pub reply_to: Option<MessageId>,
+    /// Further mentioned users, besides the users in the text.
+    pub mentions: Vec<UserId>,
+    /// Whether the message mentions everybody, also without `@all` in the text.
+    pub mentions_everybody: bool,
     /// The client id of the message.
     pub client_id: ClientId,
     /// The send time, in microseconds.

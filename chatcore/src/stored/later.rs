@@ -38,6 +38,15 @@ pub struct Scheduled {
     pub bot_token: Option<LoginId>,
 }
 
+/// The scheduled message to which a client id belongs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledPlace {
+    /// The scheduled message. It may be gone.
+    pub id: ScheduledId,
+    /// The fingerprint of the message.
+    pub fingerprint: String,
+}
+
 /// Work that is done at a time, by any process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {
@@ -59,6 +68,9 @@ pub enum DueTask {
         user: UserId,
         /// The scheduled message.
         id: ScheduledId,
+        /// The time of the next attempt to send a message that could not be sent at its time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<DateTime<Utc>>,
     },
     /// Messages whose lifetime is over are deleted.
     Expire {
@@ -158,4 +170,4 @@ macro_rules! json_values {
     )*};
 }
 
-json_values!(Scheduled, Due, DraftText, Held, HeldList);
+json_values!(Scheduled, ScheduledPlace, Due, DraftText, Held, HeldList);

@@ -42,7 +42,7 @@ pub use event::{decode_event, encode_event};
 pub use expiring::Expiry;
 pub use incoming::{IncomingPlace, IncomingRecord, WebhookAuthor};
 pub use invites::{InvitePlace, InviteRecord, JoinRequestRecord};
-pub use later::{DraftText, Due, DueTask, Held, HeldEntry, HeldList, Scheduled};
+pub use later::{DraftText, Due, DueTask, Held, HeldEntry, HeldList, Scheduled, ScheduledPlace};
 pub use lists::{ClientIdUse, Listed, Revision, Seat};
 pub use participant::ParticipantRecord;
 pub use preferences::PreferenceRecord;

@@ -9,8 +9,8 @@ use super::{
     IncomingRecord, InvitePlace, InviteRecord, JoinRequestRecord, LastSeen, LastSend, Listed, ModerationRecord,
     OpenReportList, OpenStreamList, OwnedBotList, ParticipantRecord, PreferenceRecord, PresenceChoice, ProcessBeat,
     ProfileRecord, Purge, Reacted, ReactionTotals, ReadMarker, ReplyEntry, ReportPlace, ReportRecord, Revision,
-    Scheduled, Seat, StreamedText, ThreadEntry, ThreadMarker, ThreadRecord, UserSettingsRecord, WebhookAuthor,
-    from_json, to_json,
+    Scheduled, ScheduledPlace, Seat, StreamedText, ThreadEntry, ThreadMarker, ThreadRecord, UserSettingsRecord,
+    WebhookAuthor, from_json, to_json,
 };
 use crate::{
     model::{
@@ -297,6 +297,16 @@ tables! {
         /// The scheduled message.
         id: ScheduledId,
     ] -> Scheduled = 1;
+
+    /// The client ids of messages that are sent later.
+    shared plain ScheduledClientIds = "scheduled_client" [
+        /// The sender.
+        user: UserId,
+        /// The stay of the sender at the time of the call.
+        stay: ParticipantId,
+        /// The client id.
+        client_id: ClientId,
+    ] -> ScheduledPlace = 1;
 
     /// Messages that wait for the approval of a moderator, the oldest first.
     shared plain HeldMessages = "held" [

@@ -3,13 +3,17 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{message::Said, time::Time};
+use super::{
+    attachment::{self, NewAttachment},
+    message::{Said, users},
+    time::Time,
+};
 use crate::{
     chat,
     error::Result,
     model::{
-        ClientId, Content, Draft, MessageBody, MessageId, MessageType, ScheduledId, ScheduledMessage, SessionId,
-        SpeakerRole,
+        Attachment, ClientId, Content, Draft, MessageBody, MessageId, MessageType, Metadata, ScheduledId,
+        ScheduledMessage, SessionId, SpeakerRole, UserId,
     },
 };
 
@@ -27,6 +31,15 @@ struct ScheduledView<'a> {
     /// The message that this message answers; `null` for a message that answers none.
     #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
     reply_to: Option<MessageId>,
+    /// Further mentioned users, besides the users named in the text.
+    mentions: &'a [UserId],
+    /// Whether the message mentions everybody, also without `@all` in the text.
+    mentions_everybody: bool,
+    /// The files that the message refers to.
+    attachments: &'a [Attachment],
+    /// Custom data of the host or the client; `null` where there are none.
+    #[cfg_attr(feature = "schema", schemars(extend("nullable" = true)))]
+    metadata: Option<&'a Metadata>,
     /// The client id of the message.
     client_id: &'a ClientId,
     /// The send time.
@@ -37,8 +50,18 @@ struct ScheduledView<'a> {
 
 impl<'a> From<&'a ScheduledMessage> for ScheduledView<'a> {
     fn from(scheduled: &'a ScheduledMessage) -> Self {
-        let ScheduledMessage { id, session_id, body, reply_to, client_id, send_at, created_at } = scheduled;
-        let MessageBody { role, message_type, content, .. } = body;
+        let ScheduledMessage {
+            id,
+            session_id,
+            body,
+            reply_to,
+            mentions,
+            mentions_everybody,
+            client_id,
+            send_at,
+            created_at,
+        } = scheduled;
+        let MessageBody { role, message_type, content, attachments, metadata, .. } = body;
         Self {
             id: *id,
             session_id: *session_id,
@@ -46,6 +69,10 @@ impl<'a> From<&'a ScheduledMessage> for ScheduledView<'a> {
             message_type: *message_type,
             content,
             reply_to: *reply_to,
+            mentions,
+            mentions_everybody: *mentions_everybody,
+            attachments,
+            metadata: metadata.as_ref(),
             client_id,
             send_at: *send_at,
             created_at: *created_at,
@@ -89,8 +116,19 @@ pub struct ScheduleMessage {
     content: Said,
     /// The message that this message answers, in the same session.
     reply_to: Option<MessageId>,
-    /// The sender's idempotency key for the message: 1 to 128 characters, unique per user and session. The server sends no second message
-    /// with the same key. The header `Idempotency-Key` means the same.
+    /// The ids of further mentioned users, besides the users that the text names with `@` and a user name: at most 50. The server leaves
+    /// out users who are not in the session.
+    #[serde(default)]
+    mentions: Vec<String>,
+    /// Whether the message mentions everybody in the session, like `@all` in the text. For owners and admins.
+    mentions_everybody: Option<bool>,
+    /// The files that the message refers to, at most 10. A message with files may have an empty text.
+    #[serde(default)]
+    attachments: Vec<NewAttachment>,
+    /// Custom data of the host or the client: an object of at most 4,096 bytes of JSON with at most 8 levels.
+    metadata: Option<Metadata>,
+    /// The sender's idempotency key for the message: 1 to 128 characters, unique per user and session. A retry with the same key returns the
+    /// scheduled message, and the server sends no second message with the same key. The header `Idempotency-Key` means the same.
     client_id: Option<String>,
     /// The send time: at most 366 days from now by default.
     send_at: Time,
@@ -100,16 +138,30 @@ impl ScheduleMessage {
     /// The message and its time. `key` is the client id that stands beside the body, like the header `Idempotency-Key` of HTTP.
     ///
     /// # Errors
-    /// [`Invalid`](crate::Error::Invalid) when the client id is not valid, or when the body and `key` name different client ids.
+    /// [`Invalid`](crate::Error::Invalid) when an id is not valid, or when the body and `key` name different client ids.
     pub fn command(self, key: Option<String>) -> Result<chat::ScheduleMessage> {
-        let Self { role, message_type, content: Said(content), reply_to, client_id, send_at: Time(send_at) } = self;
-        let body = MessageBody {
-            role: role.unwrap_or_default(),
-            message_type: message_type.unwrap_or_default(),
-            ..MessageBody::new(content)
+        let Self {
+            role,
+            message_type,
+            content: Said(content),
+            reply_to,
+            mentions,
+            mentions_everybody,
+            attachments,
+            metadata,
+            client_id,
+            send_at: Time(send_at),
+        } = self;
+        let (role, message_type) = (role.unwrap_or_default(), message_type.unwrap_or_default());
+        let attachments = attachment::given(attachments);
+        let body = MessageBody { role, message_type, attachments, metadata, ..MessageBody::new(content) };
+        let message = chat::SendMessage {
+            client_id: super::client_id(client_id, key)?,
+            reply_to,
+            mentions: users(mentions)?,
+            mentions_everybody: mentions_everybody.unwrap_or(false),
+            ..chat::SendMessage::new(body)
         };
-        let client_id = super::client_id(client_id, key)?;
-        let message = chat::SendMessage { client_id, reply_to, ..chat::SendMessage::new(body) };
         Ok(chat::ScheduleMessage { message, send_at })
     }
 }

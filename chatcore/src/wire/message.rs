@@ -355,7 +355,7 @@ impl SendMessage {
 }
 
 /// A mention in a message.
-fn users(ids: Vec<String>) -> Result<Vec<UserId>> {
+pub(super) fn users(ids: Vec<String>) -> Result<Vec<UserId>> {
     let user =
         |id| UserId::new(id).map_err(|error| Error::invalid("mentions", Code::ValidationInvalidValue, error.expected));
     ids.into_iter().map(user).collect()

@@ -116,6 +116,8 @@ pub(crate) struct Breakable {
     pub(crate) reads_fail: Arc<AtomicBool>,
     /// Every commit fails and changes nothing.
     pub(crate) commits_fail: Arc<AtomicBool>,
+    /// The next commit fails and changes nothing.
+    pub(crate) next_commit_fails: Arc<AtomicBool>,
     /// Reads begin to fail with the next commit of an event, which itself succeeds.
     pub(crate) reads_fail_after_commit: Arc<AtomicBool>,
     /// Reads of any kind.
@@ -171,7 +173,7 @@ impl ChatStore for Breakable {
         if *self.broken.lock().unwrap() == change.session() && change.session().is_some() {
             return Err(StoreError::Backend("as the test wants it".into()));
         }
-        if self.commits_fail.load(Ordering::SeqCst) {
+        if self.next_commit_fails.swap(false, Ordering::SeqCst) || self.commits_fail.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("as the test wants it".to_owned()));
         }
         let is_event = change.append.is_some();

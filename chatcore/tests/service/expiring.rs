@@ -3,13 +3,17 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chatcore::{
+    Clock,
     chat::{EditMessage, ListMentions},
     model::{Emoji, Message},
     store::{ChatStoreExt as _, ClientIds, Dues, Expiries},
 };
+use chrono::DateTime;
+use futures_util::future::BoxFuture;
+use uuid::Uuid;
 
 use super::*;
-use crate::hooked::Hooked;
+use crate::{hooked::Hooked, kit::in_time};
 
 fn kept(lifetime: Option<u32>) -> UpdateSession {
     UpdateSession { message_lifetime: Some(lifetime), ..UpdateSession::default() }
@@ -20,7 +24,7 @@ fn quiet() -> Limits {
 }
 
 /// Lets the work in the background come and find nothing to do.
-async fn settle(chat: &Chat) {
+pub(crate) async fn settle(chat: &Chat) {
     chat.me(&user("early")).await.unwrap();
     for _ in 0..20 {
         tokio::task::yield_now().await;
@@ -263,6 +267,38 @@ async fn many_old_messages_go_in_parts_and_other_work_has_its_turn() {
     assert_eq!(parts.len(), 2, "{parts:?}");
     assert_eq!(deletions(&chat, &alice, id).await.len(), 2_450);
     assert_eq!(dues(&store).await, 1);
+}
+
+/// A clock that goes on for a minute with each look.
+struct Hurried(TestClock);
+
+impl Clock for Hurried {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.advance(TimeDelta::seconds(61));
+        self.0.now()
+    }
+
+    fn new_id(&self) -> Uuid {
+        self.0.new_id()
+    }
+
+    fn reaches(&self, time: DateTime<Utc>) -> BoxFuture<'_, ()> {
+        self.0.reaches(time)
+    }
+}
+
+#[tokio::test]
+async fn a_run_ends_although_its_work_is_due_again() {
+    let (store, [chat, _], clock) = processes().await;
+    let alice = user("alice");
+    // As many as a run reads at once.
+    for _ in 0..100 {
+        let id = room(&chat, &alice, &[]).await;
+        chat.update_session(&alice, id, kept(Some(60))).await.unwrap();
+    }
+    let other = Chat::builder(store.clone()).clock(Hurried(clock)).limits(quiet()).build();
+    assert_eq!(in_time(other.run_due()).await, Ok(0));
+    assert_eq!(dues(&store).await, 100);
 }
 
 /// Two processes at once, again and again, with senders who edit and delete meanwhile: each message goes once.

@@ -1,13 +1,16 @@
 //! Drafts and scheduled messages.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use chatcore::{
     Chat, Code, Error, Limits, MemoryStore, Principal, RateLimits, TestClock,
     chat::{MAX_MENTIONS, ScheduleMessage, SendMessage, UpdateSession},
     model::{
-        ClientId, Content, MessageType, MessageWindow, Page, ParticipantRole, ScheduledId, ScheduledMessage, SessionId,
-        SessionType,
+        Attachment, ClientId, Content, MessageType, MessageWindow, Page, ParticipantRole, ScheduledId,
+        ScheduledMessage, SessionId, SessionType,
     },
     permission::Denial,
 };
@@ -15,8 +18,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     assert_fault,
+    expiring::settle,
     hooked::Hooked,
-    kit::{assert_denied, id_of, room, say, session, text_of, user, user_id},
+    kit::{Breakable, assert_denied, id_of, room, say, session, text_of, user, user_id},
 };
 
 fn at(clock: &TestClock, seconds: i64) -> DateTime<Utc> {
@@ -200,12 +204,18 @@ async fn a_scheduled_message_is_what_its_sender_scheduled() {
     let id = room(&chat, &alice, &[&bob, &carol]).await;
     let root = say(&chat, &bob, id, "root").await;
     let message = SendMessage::text("answer").in_reply_to(root.id).mentioning([carol.user_id.clone()]);
-    let message = SendMessage { mentions_everybody: true, ..message };
-    let schedule = ScheduleMessage { message, send_at: at(&clock, 5) };
-    assert_eq!(chat.schedule_message(&alice, id, schedule).await.unwrap().reply_to, Some(root.id));
+    let mut message = SendMessage { mentions_everybody: true, ..message };
+    let (name, media_type) = ("a.png".to_owned(), "image/png".to_owned());
+    message.body.attachments = vec![Attachment { id: "7".to_owned(), name, media_type, size: 7 }];
+    let schedule = ScheduleMessage { message: message.clone(), send_at: at(&clock, 5) };
+    let scheduled = chat.schedule_message(&alice, id, schedule).await.unwrap();
+    assert_eq!((&scheduled.body, scheduled.reply_to), (&message.body, Some(root.id)));
+    assert_eq!((&scheduled.mentions, scheduled.mentions_everybody), (&message.mentions, true));
+    assert_eq!(waiting(&chat, &alice).await, [scheduled]);
     clock.advance(TimeDelta::seconds(5));
     assert_eq!(chat.run_due().await, Ok(1));
     let sent = chat.messages(&bob, id, MessageWindow::Newest, Some(1)).await.unwrap().messages.remove(0);
+    assert_eq!(sent.body.attachments, message.body.attachments);
     assert_eq!((text_of(&sent), sent.body.reply.map(|reply| reply.to)), ("answer", Some(root.seq)));
     let mentioned: Vec<_> = sent.body.mentions.iter().map(|mention| mention.user.clone()).collect();
     assert_eq!(mentioned, [None, Some(carol.user_id)]);
@@ -229,8 +239,7 @@ async fn a_scheduled_message_waits_as_long_as_slow_mode_has_its_sender_wait() {
     let (chat, _, clock) = processes(Limits::default());
     let (alice, bob) = (user("alice"), user("bob"));
     let id = room(&chat, &alice, &[&bob]).await;
-    let slow = UpdateSession { slow_mode_seconds: Some(60), ..UpdateSession::default() };
-    chat.update_session(&alice, id, slow).await.unwrap();
+    chat.update_session(&alice, id, slow_mode(60)).await.unwrap();
     chat.schedule_message(&bob, id, later("later", at(&clock, 5))).await.unwrap();
     say(&chat, &bob, id, "now").await;
     clock.advance(TimeDelta::seconds(5));
@@ -240,6 +249,51 @@ async fn a_scheduled_message_waits_as_long_as_slow_mode_has_its_sender_wait() {
     assert_eq!(chat.run_due().await, Ok(1));
     assert_eq!(texts(&chat, &alice, id).await, ["now", "later"]);
     assert_eq!(waiting(&chat, &bob).await, []);
+}
+
+fn slow_mode(seconds: u32) -> UpdateSession {
+    UpdateSession { slow_mode_seconds: Some(seconds), ..UpdateSession::default() }
+}
+
+#[tokio::test]
+async fn a_scheduled_message_that_waits_is_cancelled_at_once() {
+    let (one, two, clock) = processes(Limits::default());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&one, &alice, &[&bob]).await;
+    one.update_session(&alice, id, slow_mode(3_600)).await.unwrap();
+    let scheduled = one.schedule_message(&bob, id, later("never", at(&clock, 5))).await.unwrap();
+    say(&one, &bob, id, "now").await;
+    clock.advance(TimeDelta::seconds(5));
+    assert_eq!(one.run_due().await, Ok(0));
+    assert_eq!(two.cancel_scheduled_message(&bob, scheduled.id).await, Ok(()));
+    assert_eq!(waiting(&one, &bob).await, []);
+    clock.advance(TimeDelta::hours(1));
+    assert_eq!(one.run_due().await, Ok(0));
+    assert_eq!(texts(&one, &alice, id).await, ["now"]);
+}
+
+#[tokio::test]
+async fn no_message_of_a_sender_overtakes_one_that_waits_in_the_session() {
+    let (one, two, clock) = processes(Limits::default());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&one, &alice, &[&bob]).await;
+    let elsewhere = room(&one, &alice, &[&bob]).await;
+    one.update_session(&alice, id, slow_mode(60)).await.unwrap();
+    // The second one is scheduled first.
+    for (session, text, seconds) in [(id, "second", 10), (id, "first", 5), (elsewhere, "elsewhere", 10)] {
+        one.schedule_message(&bob, session, later(text, at(&clock, seconds))).await.unwrap();
+    }
+    say(&one, &bob, id, "now").await;
+    clock.advance(TimeDelta::seconds(5));
+    assert_eq!(one.run_due().await, Ok(0));
+    one.update_session(&alice, id, slow_mode(0)).await.unwrap();
+    clock.advance(TimeDelta::seconds(5));
+    assert_eq!(two.run_due().await, Ok(1));
+    assert_eq!(texts(&one, &alice, id).await, ["now"]);
+    assert_eq!(texts(&one, &alice, elsewhere).await, ["elsewhere"]);
+    clock.advance(TimeDelta::seconds(25));
+    assert_eq!(two.run_due().await, Ok(2));
+    assert_eq!(texts(&one, &alice, id).await, ["now", "first", "second"]);
 }
 
 #[tokio::test]
@@ -274,19 +328,101 @@ async fn a_process_that_ends_while_it_sends_leaves_the_message_to_another() {
 }
 
 #[tokio::test]
+async fn work_that_fails_keeps_no_other_work_from_being_done() {
+    let (store, clock) = (Breakable::default(), TestClock::default());
+    let limits = Limits { rates: RateLimits::off(), due_interval: Duration::from_secs(3_600), ..Limits::default() };
+    let chat = Chat::builder(store.clone()).clock(clock.clone()).limits(limits).build();
+    settle(&chat).await;
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    for sender in [&alice, &bob] {
+        chat.schedule_message(sender, id, later("later", at(&clock, 5))).await.unwrap();
+    }
+    clock.advance(TimeDelta::seconds(5));
+    store.next_commit_fails.store(true, Ordering::SeqCst);
+    assert_eq!(chat.run_due().await, Err(Error::Unavailable));
+    assert_eq!(texts(&chat, &alice, id).await, ["later"]);
+    assert_eq!(chat.run_due().await, Ok(1));
+    assert_eq!(texts(&chat, &alice, id).await, ["later", "later"]);
+}
+
+fn named(text: &str, send_at: DateTime<Utc>) -> ScheduleMessage {
+    let message = SendMessage::text(text).with_client_id(ClientId::new("mine").unwrap());
+    ScheduleMessage { message, send_at }
+}
+
+#[tokio::test]
 async fn a_used_client_id_sends_nothing_a_second_time() {
     let (chat, _, clock) = processes(Limits::default());
     let alice = user("alice");
     let id = room(&chat, &alice, &[]).await;
-    let named = |text: &str| SendMessage::text(text).with_client_id(ClientId::new("mine").unwrap());
-    let schedule = |text| ScheduleMessage { message: named(text), send_at: at(&clock, 5) };
+    // The first one is sent, and the second one was sent before.
     for text in ["same", "same", "another"] {
-        chat.schedule_message(&alice, id, schedule(text)).await.unwrap();
+        chat.schedule_message(&alice, id, named(text, at(&clock, 5))).await.unwrap();
+        clock.advance(TimeDelta::seconds(5));
+        chat.run_due().await.unwrap();
+        assert_eq!(texts(&chat, &alice, id).await, ["same"]);
+        assert_eq!(waiting(&chat, &alice).await, []);
     }
+}
+
+#[tokio::test]
+async fn a_retry_of_a_schedule_returns_the_first_result() {
+    let (one, two, clock) = processes(Limits { scheduled_messages: 1, ..Limits::default() });
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&one, &alice, &[&bob]).await;
+    let first = one.schedule_message(&bob, id, named("text", at(&clock, 5))).await.unwrap();
+    for chat in [&one, &two] {
+        assert_eq!(chat.schedule_message(&bob, id, named("text", at(&clock, 5))).await, Ok(first.clone()));
+        for other in [named("another", at(&clock, 5)), named("text", at(&clock, 6))] {
+            assert_eq!(chat.schedule_message(&bob, id, other).await, Err(Error::ClientIdReused));
+        }
+    }
+    assert_eq!(waiting(&two, &bob).await, std::slice::from_ref(&first));
+    // The client id is one of this user.
+    let of_alice = two.schedule_message(&alice, id, named("hers", at(&clock, 5))).await.unwrap();
+    two.cancel_scheduled_message(&bob, first.id).await.unwrap();
+    let second = two.schedule_message(&bob, id, named("another", at(&clock, 5))).await.unwrap();
+    assert_eq!((waiting(&one, &alice).await, waiting(&one, &bob).await), (vec![of_alice], vec![second]));
     clock.advance(TimeDelta::seconds(5));
-    chat.run_due().await.unwrap();
-    assert_eq!(texts(&chat, &alice, id).await, ["same"]);
-    assert_eq!(waiting(&chat, &alice).await, []);
+    assert_eq!(one.run_due().await, Ok(2));
+    let mut sent = texts(&one, &alice, id).await;
+    sent.sort();
+    assert_eq!(sent, ["another", "hers"]);
+}
+
+#[tokio::test]
+async fn a_schedule_of_an_earlier_stay_is_not_the_result_of_a_later_one() {
+    let (chat, _, clock) = processes(Limits::default());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    let first = chat.schedule_message(&bob, id, named("text", at(&clock, 5))).await.unwrap();
+    chat.leave(&bob, id).await.unwrap();
+    chat.join(&bob, id).await.unwrap();
+    let second = chat.schedule_message(&bob, id, named("text", at(&clock, 5))).await.unwrap();
+    assert_ne!(first.id, second.id);
+    clock.advance(TimeDelta::seconds(5));
+    assert_eq!(chat.run_due().await, Ok(1));
+    assert_eq!(texts(&chat, &alice, id).await, ["text"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn retries_at_once_schedule_one_message() {
+    let (one, two, clock) = processes(Limits::default());
+    let alice = user("alice");
+    for _ in 0..20 {
+        let id = room(&one, &alice, &[]).await;
+        let mut calls = tokio::task::JoinSet::new();
+        for chat in [&one, &two, &one, &two, &one, &two] {
+            let (chat, alice, schedule) = (chat.clone(), alice.clone(), named("text", at(&clock, 60)));
+            calls.spawn(async move { chat.schedule_message(&alice, id, schedule).await.unwrap().id });
+        }
+        let mut ids = calls.join_all().await;
+        ids.dedup();
+        let kept: Vec<_> = waiting(&two, &alice).await.iter().map(|scheduled| scheduled.id).collect();
+        assert_eq!(ids, kept);
+        one.cancel_scheduled_message(&alice, kept[0]).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -327,11 +327,13 @@ async fn the_stream_of_all_sessions_tells_of_all_who_share_one() {
     let mut all = chat.subscribe_all(&alice, &[]).await.unwrap();
     all.show_presence().await;
     let second = room(&chat, &bob, &[&alice]).await;
+    let is_followed = |next: &AllDelivery| matches!(next, AllDelivery::Subscribed(from) if from.session_id == second);
+    while !is_followed(&in_time(all.next()).await.unwrap().unwrap()) {}
     let _device = chat.device(&bob);
     let mut sessions = Vec::new();
     while sessions.len() < 2 {
         let next = in_time(all.next()).await.unwrap().unwrap();
-        if let chatcore::chat::AllDelivery::Delivered(Delivery::Signal(view)) = next {
+        if let AllDelivery::Delivered(Delivery::Signal(view)) = next {
             sessions.push(view.signal.session_id());
         } else {
             continue;

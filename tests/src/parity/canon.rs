@@ -322,10 +322,22 @@ pub fn reactor(reactor: &Reactor) -> Value {
 /// A message that waits for its time.
 #[must_use]
 pub fn scheduled(scheduled: &ScheduledMessage) -> Value {
-    let ScheduledMessage { id, session_id, body, reply_to, client_id, send_at, created_at } = scheduled;
+    let ScheduledMessage {
+        id,
+        session_id,
+        body,
+        reply_to,
+        mentions,
+        mentions_everybody,
+        client_id,
+        send_at,
+        created_at,
+    } = scheduled;
     json!({
         "id": id, "session_id": session_id, "role": body.role, "message_type": body.message_type,
-        "content": content(&body.content), "reply_to": reply_to, "client_id": client_id, "send_at": send_at, "created_at": created_at,
+        "content": content(&body.content), "reply_to": reply_to, "mentions": mentions,
+        "mentions_everybody": mentions_everybody, "attachments": body.attachments, "metadata": body.metadata,
+        "client_id": client_id, "send_at": send_at, "created_at": created_at,
     })
 }
 

@@ -2,8 +2,11 @@
 
 use std::sync::atomic::AtomicUsize;
 
+use chatcore::chat::{MessageDraft, MessagePolicy, ScheduleMessage, Verdict};
+use tokio::sync::Barrier;
+
 use super::*;
-use crate::{hooked::Hooked, kit::in_time};
+use crate::{expiring::settle, hooked::Hooked, kit::in_time};
 
 /// Two processes on one store, neither of which does what is due by itself.
 async fn processes() -> (MemoryStore, [Chat; 2], TestClock) {
@@ -235,4 +238,38 @@ async fn a_record_that_takes_long_stops_neither_the_due_work_nor_the_parts() {
         in_time(chat.finish_message(&alice, message, 6)).await.unwrap().body.stream,
         Some(StreamState::Complete)
     );
+}
+
+/// A policy that answers once so many reviews are asked for.
+struct Together(Barrier);
+
+#[chatcore::async_trait]
+impl MessagePolicy for Together {
+    async fn review(&self, _: &MessageDraft) -> Verdict {
+        self.0.wait().await;
+        Verdict::Allow
+    }
+}
+
+#[tokio::test]
+async fn a_review_that_takes_long_keeps_no_other_due_work_waiting() {
+    let clock = TestClock::default();
+    let builder = Chat::builder(MemoryStore::new()).clock(clock.clone()).limits(quiet());
+    let chat = builder.message_policy(Together(Barrier::new(3))).build();
+    settle(&chat).await;
+    let alice = user("alice");
+    let id = room(&chat, &alice, &[]).await;
+    let mut begun = Vec::new();
+    for text in ["one", "two"] {
+        let message = start(&chat, &alice, id).await.id;
+        add_part(&chat, &alice, message, 0, text).await.unwrap();
+        begun.push((message, text));
+    }
+    let later = ScheduleMessage { message: SendMessage::text("later"), send_at: chat.now() + TimeDelta::seconds(30) };
+    chat.schedule_message(&alice, id, later).await.unwrap();
+    clock.advance(TimeDelta::seconds(30));
+    assert_eq!(in_time(chat.run_due()).await, Ok(3));
+    for (message, text) in begun {
+        assert_eq!(shown(&chat, &alice, message).await, (text.to_owned(), failed(StreamFailure::TimedOut)));
+    }
 }

@@ -76,9 +76,13 @@ pub(super) fn schedule(changes: Value) -> Action {
 
 pub(super) fn schedules() -> Family {
     let encrypted = json!({ "encrypted_data": "c2VjcmV0", "iv": "aXY=", "key_version": 3 });
+    let file = json!({ "id": "7", "name": "a.png", "media_type": "image/png", "size": 7 });
     let good = [
         json!({}),
         json!({ "content": encrypted, "role": "assistant", "message_type": "image" }),
+        json!({ "content": "", "attachments": [file], "metadata": { "some_key": [1, { "a": null }] }, "mentions": ["member"] }),
+        json!({ "attachments": [], "metadata": {}, "mentions": [], "mentions_everybody": true }),
+        json!({ "mentions": vec!["peer"; 51], "attachments": vec![file; 11] }),
         json!({ "content": "" }),
         json!({ "content": "x".repeat(8_001) }),
         json!({ "message_type": "system" }),
@@ -93,6 +97,9 @@ pub(super) fn schedules() -> Family {
         json!({ "send_at": 5 }),
         json!({ "send_at": null }),
         json!({ "content": null }),
+        json!({ "attachments": [{ "id": "7" }] }),
+        json!({ "metadata": [1] }),
+        json!({ "mentions": {} }),
         json!({ "in": "a minute" }),
     ];
     Family::exact(good.map(schedule)).refused(bad.map(schedule))

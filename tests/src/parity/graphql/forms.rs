@@ -66,8 +66,10 @@ pub fn of(ty: &str, node: &Value) -> Value {
         "Reactor" => json!({ "user": person(&node["user"]), "reacted_at": node["reactedAt"] }),
         "ScheduledMessage" => json!({
             "id": node["id"], "session_id": node["sessionId"], "role": lower(&node["role"]),
-            "message_type": lower(&node["messageType"]), "content": content(node), "reply_to": node["replyTo"], "client_id": node["clientId"],
-            "send_at": node["sendAt"], "created_at": node["createdAt"],
+            "message_type": lower(&node["messageType"]), "content": content(node), "reply_to": node["replyTo"],
+            "mentions": node["mentions"], "mentions_everybody": node["mentionsEverybody"],
+            "attachments": list(&node["attachments"], attachment), "metadata": node["metadata"],
+            "client_id": node["clientId"], "send_at": node["sendAt"], "created_at": node["createdAt"],
         }),
         "Draft" => {
             json!({ "session_id": node["sessionId"], "content": content(node), "updated_at": node["updatedAt"] })
