@@ -39,6 +39,7 @@ const BURST: usize = 64;
 const BURST_BYTES: usize = 64 << 10;
 
 /// Serves a socket until it ends. Each socket keeps this future, so the future borrows its parts, and boxes all steps that run once.
+#[expect(clippy::manual_async_fn, reason = "an async function keeps a parameter that it changes twice")]
 pub(super) fn run(mut socket: Socket, state: Arc<State>, mut opening: Box<Opening>) -> impl Future<Output = ()> + Send {
     async move {
         let end = tokio::select! {

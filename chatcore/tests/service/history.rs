@@ -9,7 +9,7 @@ use chatcore::{
     model::{Bound, Cursor, Emoji, HistoryVisibility::SinceJoining, Message, MessagePage, Seq, Unread},
     store::{Participants, Record, Sessions},
 };
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 
 use super::{
     hooked::Hooked,

@@ -14,7 +14,7 @@ use std::{
 
 use chatcore::{
     InProcessNotifier,
-    chat::{Delivery, Device, SetPresence, Subscription},
+    chat::{AllDelivery, Delivery, Device, SetPresence, Subscription},
     model::{Availability, OwnPresence, Presence, PresenceState, PresenceStatus, Signal, StatusText, UserId},
 };
 use futures_util::StreamExt as _;

@@ -4,11 +4,13 @@ use tokio::sync::Notify;
 
 use super::{hooked::Hooked, *};
 
+type IsSlow = fn(&Topic) -> bool;
+
 /// Gives a stream of hints about these topics only when the test lets it.
 #[derive(Clone, Default)]
 struct Slow {
     notifier: InProcessNotifier,
-    is_slow: Arc<Mutex<Option<fn(&Topic) -> bool>>>,
+    is_slow: Arc<Mutex<Option<IsSlow>>>,
     asked: Arc<Notify>,
     gate: Arc<Notify>,
 }
@@ -37,7 +39,7 @@ async fn follow(chat: &Chat, who: &Principal, id: SessionId) {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_waits_for_hints_keeps_nobody_waiting() {
-    let topics: [fn(&Topic) -> bool; 3] = [
+    let topics: [IsSlow; 3] = [
         |topic| matches!(topic, Topic::Session(_)),
         |topic| matches!(topic, Topic::Presence),
         |topic| matches!(topic, Topic::User(_)),

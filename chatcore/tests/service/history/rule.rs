@@ -200,7 +200,7 @@ async fn a_page_of_threads_reads_a_bounded_number_whatever_it_leaves_out() {
     let root = say(&chat, &alice, id, "secret").await.seq;
     chat.join(&bob, id).await.unwrap();
     // Threads that Bob does not see, and does not follow.
-    let past = |n| ActiveThreads { session: id, last: Newest(1_000 + n) }.put(ThreadEntry { root, by: None });
+    let past = |n: u64| ActiveThreads { session: id, last: Newest(1_000 + n) }.put(ThreadEntry { root, by: None });
     let kind = EventKind::Participant(ParticipantEvent::Unmuted { user_id: bob.user_id.clone() });
     let event = NewEvent { actor: alice.user_id.clone(), created_at: Utc::now(), kind };
     store.commit(Change::of(id, 3, vec![event], (0..1_200).map(past).collect())).await.unwrap();
