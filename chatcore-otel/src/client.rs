@@ -1,6 +1,6 @@
 //! The client for the collector.
 
-use std::fmt;
+use std::{env, fmt, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -27,8 +27,7 @@ impl Client {
     pub(crate) fn new() -> Result<Self, ExportError> {
         let runtime =
             Builder::new_current_thread().enable_all().build().map_err(|error| ExportError::Client(error.into()))?;
-        // The timeout of each request is that of the environment, which the exporter puts into the request.
-        let http = reqwest::Client::builder().redirect(Policy::none()).timeout(TIME);
+        let http = reqwest::Client::builder().redirect(Policy::none()).timeout(timeout(|name| env::var(name).ok()));
         let http = http.build().map_err(|error| ExportError::Client(error.into()))?;
         Ok(Self { http, runtime: Some(runtime) })
     }
@@ -43,8 +42,14 @@ impl Drop for Client {
     }
 }
 
-/// How long a request may take.
-const TIME: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long a request may take: the default of the OpenTelemetry specification.
+const TIME: Duration = Duration::from_secs(10);
+
+/// The timeout in the environment, in milliseconds. The exporter uses it only for clients of its own.
+fn timeout(variable: impl Fn(&str) -> Option<String>) -> Duration {
+    let of = |name| variable(name)?.trim().parse().ok().map(Duration::from_millis);
+    of("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT").or_else(|| of("OTEL_EXPORTER_OTLP_TIMEOUT")).unwrap_or(TIME)
+}
 
 #[async_trait]
 impl HttpClient for Client {
@@ -57,5 +62,29 @@ impl HttpClient for Client {
             *response.status_mut() = status;
             Ok(response)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::timeout;
+
+    #[test]
+    fn the_environment_gives_the_timeout_of_a_request() {
+        let (traces, all) = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT");
+        let cases = [
+            (&[(traces, "250"), (all, "500")][..], 250),
+            (&[(all, " 500 ")], 500),
+            (&[(traces, "soon"), (all, "500")], 500),
+            (&[(all, "-1")], 10_000),
+            (&[], 10_000),
+        ];
+        for (set, milliseconds) in cases {
+            let variable =
+                |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            assert_eq!(timeout(variable), Duration::from_millis(milliseconds), "{set:?}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use eventsource_stream::Eventsource as _;
 use futures_util::{StreamExt as _, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// What the model is told of itself.
 const INSTRUCTIONS: &str =
@@ -110,6 +110,7 @@ impl Endpoint {
         let instructions = json!({ "role": "system", "content": INSTRUCTIONS });
         let turns = turns.iter().map(|turn| json!(turn));
         let messages: Vec<_> = std::iter::once(instructions).chain(turns).collect();
+        let quiet_since = Instant::now();
         let asking =
             self.client.post(&self.url).json(&json!({ "model": self.model, "stream": true, "messages": messages }));
         let asking = match &self.key {
@@ -123,7 +124,7 @@ impl Endpoint {
         }
         let events = answer.bytes_stream().eventsource();
         let events = events.map(|event| event.map(|event| event.data).map_err(|_| ModelError::Broken)).boxed();
-        Ok(Parts { events, silence: self.silence, is_complete: false })
+        Ok(Parts { events, silence: self.silence, quiet_since, is_complete: false })
     }
 }
 
@@ -131,6 +132,8 @@ impl Endpoint {
 pub(crate) struct Parts {
     events: BoxStream<'static, Result<String, ModelError>>,
     silence: Duration,
+    /// The time of the question, or of the last text. Events without text end no silence: the chat hears nothing of them.
+    quiet_since: Instant,
     is_complete: bool,
 }
 
@@ -138,7 +141,8 @@ impl Parts {
     /// The next part; `None` at the end of an answer that is complete.
     pub(crate) async fn next(&mut self) -> Result<Option<String>, ModelError> {
         loop {
-            let event = timeout(self.silence, self.events.next()).await.map_err(|_| ModelError::Silent)?;
+            let event = timeout_at(self.quiet_since + self.silence, self.events.next()).await;
+            let event = event.map_err(|_| ModelError::Silent)?;
             let data = match event {
                 Some(Ok(data)) => data,
                 // Some endpoints end without the last event.
@@ -159,6 +163,7 @@ impl Parts {
             // The chat takes no other control characters.
             let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t')).collect();
             if !text.is_empty() {
+                self.quiet_since = Instant::now();
                 return Ok(Some(text));
             }
         }

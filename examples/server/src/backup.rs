@@ -13,7 +13,7 @@ use chatcore::{
     Clock as _, MemoryStore, SystemClock,
     backup::{Backup, BackupError, Contents, Progress, Stage},
 };
-use chatcore_surreal::{ConnectError, SurrealStore};
+use chatcore_surreal::{ConnectError, Inspection, SurrealStore};
 
 use crate::{
     cli::BackupArgs,
@@ -71,9 +71,19 @@ async fn take(config: &Config, args: &BackupArgs, partial: &Path, stderr: &Outpu
         Some(server) => Some(server.clone()),
         // Nobody else reaches it.
         None if is_of("mem") => Some(running::url(config)?),
-        // A database server takes both.
-        None if config.database.is_some() && !is_of("surrealkv") => None,
-        None => running::noted(config),
+        None => match &config.database {
+            // The note in the data folder may be that of a server on another database.
+            Some(folder) if is_of("surrealkv") => {
+                match SurrealStore::inspect(folder, &run::database_options(config)?).await {
+                    Ok(Inspection::Missing) => return Err(format!("there is no database at {folder}").into()),
+                    Err(ConnectError::Locked { .. }) => Some(running::url(config)?),
+                    Ok(Inspection::Unsettled | Inspection::Usable { .. }) | Err(_) => None,
+                }
+            }
+            // A database server takes both.
+            Some(_) => None,
+            None => running::noted(config),
+        },
     };
     match server {
         Some(server) => online::take(config, args, server, &mut file, partial, stderr).await?,

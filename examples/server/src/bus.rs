@@ -13,9 +13,9 @@ use serde::Serialize;
 use crate::{config::Failure, environment};
 
 #[cfg(feature = "nats")]
-pub(crate) use nats::Options;
+pub(crate) use nats::{Bus, Options};
 #[cfg(not(feature = "nats"))]
-pub(crate) use none::Options;
+pub(crate) use none::{Bus, Options};
 
 /// The variable with the password of the user at the bus. There is no flag: flags are seen by every process.
 pub(crate) const PASSWORD: &str = "CHAT_BUS_PASSWORD";

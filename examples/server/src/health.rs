@@ -18,7 +18,9 @@ pub(crate) fn ask(config: &Config, server: Option<String>) -> Result<(), Failure
     let server = server.unwrap_or_else(|| client::address(config.listen).replacen("http", scheme, 1));
     let url = format!("{}/ready", server.trim_end_matches('/'));
     // The server's own address is not the name in its certificate, and the question holds no secret.
-    let client = reqwest::Client::builder().timeout(PATIENCE).danger_accept_invalid_certs(!is_named).build()?;
+    let client = reqwest::Client::builder().timeout(PATIENCE).danger_accept_invalid_certs(!is_named);
+    // A proxy of the environment is for the outside.
+    let client = if is_named { client } else { client.no_proxy() }.build()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (status, text) = runtime.block_on(async {
         let response = client.get(&url).send().await?;

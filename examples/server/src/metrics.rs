@@ -17,6 +17,7 @@ use tokio::{net::TcpListener, sync::Mutex};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    bus::Bus,
     config::{Config, Failure},
     disk,
 };
@@ -75,6 +76,7 @@ struct Inner {
     started: Instant,
     /// Where the database is, if it is in a folder of this machine.
     folder: Option<PathBuf>,
+    bus: Bus,
     stopping: CancellationToken,
     last: Mutex<Option<(Instant, String)>>,
     ready: Gauge,
@@ -83,8 +85,15 @@ struct Inner {
 }
 
 impl Exporter {
-    /// Writes out what the recorder of this handle has heard. Once `stopping` is cancelled, the server is not ready any more.
-    pub(crate) fn new(handle: PrometheusHandle, chat: Chat, config: &Config, stopping: CancellationToken) -> Self {
+    /// Writes out what the recorder of this handle has heard. Once `stopping` is cancelled, the server is not ready any more, and neither is it
+    /// without a bus that it requires.
+    pub(crate) fn new(
+        handle: PrometheusHandle,
+        chat: Chat,
+        config: &Config,
+        bus: Bus,
+        stopping: CancellationToken,
+    ) -> Self {
         let folder = config.database.is_none().then(|| config.data.join("db"));
         if folder.is_some() {
             // Exact up to 2⁵³.
@@ -92,7 +101,7 @@ impl Exporter {
         }
         let (ready, uptime, disk_free) = (READY.handle(), UPTIME.handle(), DISK_FREE.handle());
         let (started, last) = (Instant::now(), Mutex::default());
-        Self(Arc::new(Inner { handle, chat, started, folder, stopping, last, ready, uptime, disk_free }))
+        Self(Arc::new(Inner { handle, chat, started, folder, bus, stopping, last, ready, uptime, disk_free }))
     }
 
     /// Puts values of histograms into their buckets, for as long as the runtime runs.
@@ -121,7 +130,7 @@ impl Exporter {
             disk::has_room(folder).is_ok()
         });
         let is_up = inner.chat.ready(WITHIN).await.is_ok();
-        let is_ready = is_up && has_room && !inner.stopping.is_cancelled();
+        let is_ready = is_up && has_room && !inner.bus.is_missing() && !inner.stopping.is_cancelled();
         inner.ready.set(if is_ready { 1.0 } else { 0.0 });
         inner.uptime.set(inner.started.elapsed().as_secs_f64());
         let text = inner.handle.render();

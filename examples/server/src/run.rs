@@ -147,14 +147,14 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
         frontend = frontend.with_accounts(accounts.clone());
         accounts::resume_erasures(accounts.clone());
     }
-    let exporter = Exporter::new(recorded, chat.clone(), config, stopping.clone());
+    let exporter = Exporter::new(recorded, chat.clone(), config, bus, stopping.clone());
     let webhooks = webhooks::start(&chat, webhooks)?;
     let (webhooks, deliveries) = webhooks.unzip();
     if let Some(webhooks) = &webhooks {
         frontend = frontend.with_webhooks(webhooks.clone());
     }
     let services = Services { accounts, admin: Some(admin.clone()), webhooks };
-    let schema = schema_with(chat, services, schema_options);
+    let schema = schema_with(chat.clone(), services, schema_options);
     let wire = WireOptions { graphiql: config.graphiql, ..WireOptions::default() };
     let graphql = GraphqlFrontend::new(schema, authenticator, sockets, wire);
     let app = frontend.mount_with(Route::new(), &MountOptions::default())?;
@@ -188,6 +188,10 @@ async fn serve(config: &Config, Signals { stopping, reload, .. }: &Signals) -> R
         && tokio::time::timeout(CLOSING_TIME, deliveries.stop()).await.is_err()
     {
         tracing::warn!("an attempt to deliver a webhook was broken off; it is made again");
+    }
+    // Otherwise the parts of messages of the last second would be lost.
+    if tokio::time::timeout(CLOSING_TIME, chat.flush_streams()).await.is_err() {
+        tracing::warn!("the parts of messages of the last second could not be written");
     }
     // Otherwise the statistics of the last seconds would be lost.
     if !matches!(tokio::time::timeout(CLOSING_TIME, admin.flush()).await, Ok(Ok(()))) {

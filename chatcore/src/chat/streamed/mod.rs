@@ -270,6 +270,12 @@ impl Chat {
         Ok(true)
     }
 
+    /// Records the acknowledged parts of streamed messages that this process has only in memory. Without this call, a process that ends loses
+    /// the parts of the last second, as in a crash.
+    pub async fn flush_streams(&self) {
+        self.record_streams().await;
+    }
+
     /// Records what this process has of the messages whose parts it takes.
     pub(in crate::chat) async fn record_streams(&self) {
         for id in self.inner.streams.ahead() {

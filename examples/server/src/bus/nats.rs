@@ -12,7 +12,7 @@ use crate::config::Failure;
 pub(crate) struct Options(Option<NatsOptions>);
 
 /// The bus, where there is one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Bus(Option<(NatsNotifier, bool)>);
 
 impl Options {
@@ -59,6 +59,11 @@ impl Bus {
         }
     }
 
+    /// Whether the server is not ready, since the bus is away.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.0.as_ref().is_some_and(|(notifier, required)| *required && !notifier.is_connected())
+    }
+
     /// Tells whether the bus is there, and where it is required, that the server is not ready without it.
     pub(crate) fn watched(&self, health: Health) -> Health {
         let Some((notifier, required)) = &self.0 else { return health };
@@ -68,8 +73,8 @@ impl Bus {
         if !required {
             return health;
         }
-        let checked = notifier.clone();
-        let is_there = move || if checked.is_connected() { Ok(()) } else { Err("the bus is away".to_owned()) };
+        let checked = self.clone();
+        let is_there = move || if checked.is_missing() { Err("the bus is away".to_owned()) } else { Ok(()) };
         health.check(is_there)
     }
 }

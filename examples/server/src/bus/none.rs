@@ -11,7 +11,7 @@ use crate::config::Failure;
 pub(crate) struct Options;
 
 /// No bus.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Bus;
 
 impl Options {
@@ -33,6 +33,11 @@ impl Options {
 impl Bus {
     pub(crate) fn carries(&self, chat: ChatBuilder) -> ChatBuilder {
         chat
+    }
+
+    #[expect(clippy::unused_self, reason = "a bus may be there")]
+    pub(crate) fn is_missing(&self) -> bool {
+        false
     }
 
     pub(crate) fn watched(&self, health: Health) -> Health {

@@ -142,9 +142,7 @@ pub(crate) fn sample() -> String {
         setting.write(&mut text);
     }
     text.push_str(ISSUERS);
-    text.push_str(
-        "\n# Secrets come from the environment alone, since a file is copied and every process sees flags:\n",
-    );
+    text.push_str("\n# Secrets come from the environment, since a file is copied and every process sees flags:\n");
     for (name, meaning) in environment::SECRETS {
         for line in wrapped(&format!("{name}: {meaning}.")) {
             let _ = writeln!(text, "#   {line}");

@@ -47,6 +47,15 @@ async fn the_command_finds_a_running_server_by_itself() {
     assert!(told(&taken).contains("copying from the server at") && told(&taken).contains("copying: "), "{taken:?}");
     assert!(String::from_utf8_lossy(&taken.stdout).contains("1 sessions, 2 events"), "{taken:?}");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    // The server in the data folder may have another database than the command.
+    let of = |folder: &str, file: &str| {
+        let (database, file) = (format!("surrealkv://{}", data.join(folder).display()), data.join(file));
+        run(data, &["--database", &database, "backup", file.to_str().unwrap()])
+    };
+    let missing = of("elsewhere", "missing.backup");
+    assert!(!missing.status.success() && told(&missing).contains("there is no database at"), "{missing:?}");
+    let same = of("db", "same.backup");
+    assert!(same.status.success() && told(&same).contains("copying from the server at"), "{same:?}");
     let again = run(data, &["backup", name, "--url", &format!("http://{}", server.address)]);
     assert!(told(&again).contains("replaces no file"), "{again:?}");
     let log = run(data, &["admin", "audit", "--action", "BACKUP_TAKEN"]);

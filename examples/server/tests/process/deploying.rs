@@ -19,6 +19,11 @@ async fn health_asks_a_server_that_runs() {
     let healthy = health(&["--listen", &address]);
     assert!(healthy.status.success(), "{healthy:?}");
     assert!(String::from_utf8(healthy.stdout).unwrap().contains("ready"));
+    // A proxy is for the outside.
+    let mut behind = command(data);
+    behind.env("HTTP_PROXY", "http://127.0.0.1:1").env("http_proxy", "http://127.0.0.1:1");
+    let behind = behind.args(["--listen", &address, "health"]).output().unwrap();
+    assert!(behind.status.success(), "{behind:?}");
     let named = run(data, &["health", "--server", &format!("http://{address}/")]);
     assert!(named.status.success(), "{named:?}");
     assert_eq!(server.stop(Signal::SIGTERM), 0);

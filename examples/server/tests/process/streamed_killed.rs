@@ -7,6 +7,7 @@ use std::{
 
 use chatcore_tests::{Client, Events, Graphql, GraphqlEvents, GraphqlSocket, Socket};
 use futures_util::future::join_all;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::kit::{PATIENCE, Server, folder};
@@ -332,5 +333,23 @@ async fn a_hundred_messages_in_parts_agree_for_readers_on_every_transport_althou
         for reader in &readers {
             assert_eq!(reader.known.messages[id], stored, "what a reader was shown is what is stored");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stops_in_order_records_the_parts_of_the_last_second() {
+    let folder = folder();
+    let data = folder.path();
+    let server = Server::start(data);
+    let client = server.client(data, "author");
+    let session = client.session("PUBLIC").await;
+    let mut author = Author::new(client.clone(), 0, &session).await;
+    author.write(0..2).await;
+    assert_eq!(server.stop(Signal::SIGTERM), 0);
+    let server = Server::start(data);
+    let client = client.at(&server.address);
+    for id in &author.messages {
+        let kept = message(&client, &session, id).await;
+        assert_eq!(kept, Kept { text: text_of(id, 2), state: "STREAMING".to_owned() });
     }
 }
