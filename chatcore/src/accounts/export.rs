@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::TimeDelta;
 use futures_util::stream::{BoxStream, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::sync::{
@@ -111,7 +112,9 @@ impl Accounts {
     /// pace of its reader.
     ///
     /// The stream ends with an error, its last item, when the caller's login or token ends, and when its reader reads nothing for
-    /// [`export_wait`](super::AccountSettings::export_wait).
+    /// [`export_wait`](super::AccountSettings::export_wait). It also ends when it is older than
+    /// [`export_time`](super::AccountSettings::export_time) and another user's export finds no place, so slow readers cannot keep all places.
+    /// The other user's next call finds one.
     ///
     /// # Errors
     /// [`Unavailable`](Error::Unavailable) while the maximum number of exports runs, or another export of the caller.
@@ -133,10 +136,21 @@ impl Accounts {
                         None => std::future::pending().await,
                     }
                 };
+                let since = clock.now();
+                let overstayed = async {
+                    // A time that cannot be represented never comes.
+                    let time = TimeDelta::from_std(accounts.inner.settings.export_time).ok();
+                    match time.and_then(|time| since.checked_add_signed(time)) {
+                        Some(time) => clock.reaches(time).await,
+                        None => std::future::pending().await,
+                    }
+                    accounts.inner.export_wanted.notified().await;
+                };
                 let stopped = tokio::select! {
                     biased;
                     error = chat.login_ended(&principal) => Err(Stopped::Failed(error)),
                     () = expired => Err(Stopped::Failed(Error::TokenExpired)),
+                    () = overstayed => Err(Stopped::Failed(Error::Unavailable)),
                     written = accounts.write(&place.user, &mut writer) => written,
                 };
                 if let Err(Stopped::Failed(error)) = stopped {
@@ -175,7 +189,14 @@ impl Accounts {
 
     /// A place for one more export of a user.
     fn take_place(&self, user: &UserId) -> Result<Place> {
-        let running = Arc::clone(&self.inner.exports).try_acquire_owned().map_err(|_| Error::Unavailable)?;
+        // A user who has an export gets no other one, and so asks nobody to make room.
+        if self.exporting().contains(user) {
+            return Err(Error::Unavailable);
+        }
+        let Ok(running) = Arc::clone(&self.inner.exports).try_acquire_owned() else {
+            self.inner.export_wanted.notify_waiters();
+            return Err(Error::Unavailable);
+        };
         if !self.exporting().insert(user.clone()) {
             return Err(Error::Unavailable);
         }

@@ -47,7 +47,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 #[cfg(feature = "avatars")]
 pub use avatars::AvatarSize;
@@ -91,6 +91,8 @@ struct Inner {
     outbox: Outbox,
     exports: Arc<Semaphore>,
     exporting: Mutex<HashSet<UserId>>,
+    /// Tells the exports that another one found no place.
+    export_wanted: Notify,
     #[cfg(feature = "avatars")]
     avatars: Option<avatars::Avatars>,
 }
@@ -210,6 +212,7 @@ impl AccountsBuilder {
             outbox,
             exports,
             exporting: Mutex::default(),
+            export_wanted: Notify::new(),
             #[cfg(feature = "avatars")]
             avatars,
         };

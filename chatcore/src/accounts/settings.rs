@@ -88,6 +88,8 @@ pub struct AccountSettings {
     pub exports: usize,
     /// Maximum wait of an export for a reader that reads nothing, before the export ends as unavailable.
     pub export_wait: Duration,
+    /// How long an export surely keeps its place. An older one ends as unavailable when another user's export finds no place.
+    pub export_time: Duration,
     /// Maximum size of an uploaded picture, in bytes.
     pub avatar_bytes: usize,
     /// Maximum number of pixels of an uploaded picture.
@@ -154,6 +156,7 @@ impl Default for AccountSettings {
             removed_name: "Deleted user".to_owned(),
             exports: 4,
             export_wait: Duration::from_secs(MINUTE),
+            export_time: Duration::from_secs(10 * MINUTE),
             avatar_bytes: 5 * 1024 * 1024,
             avatar_pixels: 25_000_000,
             verification_lifetime: Duration::from_secs(DAY),

@@ -137,13 +137,16 @@ impl Chat {
     /// Removes the blocks that a user made, whose account is deleted.
     #[cfg(feature = "accounts")]
     pub(crate) async fn forget_blocks(&self, user: &UserId) -> Result<()> {
-        let all = Blocks::under(vec![user.part()]).limit(MAX_BLOCKS);
-        let writes: Vec<_> =
-            self.inner.store.list::<Blocks>(all).await?.into_iter().map(|(key, _)| key.remove()).collect();
-        if !writes.is_empty() {
+        // Several processes together may have let in more than the limit.
+        loop {
+            let some = Blocks::under(vec![user.part()]).limit(MAX_BLOCKS);
+            let found = self.inner.store.list::<Blocks>(some).await?;
+            if found.is_empty() {
+                return Ok(());
+            }
+            let writes = found.into_iter().map(|(key, _)| key.remove()).collect();
             self.inner.store.commit(Change::of_records(writes)).await?;
         }
-        Ok(())
     }
 
     /// Whether one user has blocked another one, as of now.

@@ -1,6 +1,9 @@
 //! The deletion of many messages of a session in one commit, with one event that names them.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 
@@ -17,6 +20,20 @@ use crate::{
     },
     store::{Change, ClientIdUse, ClientIds, Committed, MessageReactions, Revisions, Rewrite, TypedKey, Write},
 };
+
+/// The first message after a position that only a newer version understands, among those that matter. This version cannot delete its text.
+/// The rows follow each other, from the position on: only a message raises the number, so the row before tells whether a row is one.
+pub(super) fn newer_message<'a>(
+    rows: &'a [Arc<Event>],
+    after: Seq,
+    matters: impl Fn(&Event) -> bool,
+) -> Option<&'a Arc<Event>> {
+    let before = |at: usize| at.checked_sub(1).and_then(|at| rows.get(at)).map_or(0, |row| row.number);
+    let is_newer = |(at, row): &(usize, &Arc<Event>)| {
+        row.seq > after && row.kind == EventKind::Unknown && row.number > before(*at) && matters(row)
+    };
+    rows.iter().enumerate().find(is_newer).map(|(_, row)| row)
+}
 
 /// Messages that are deleted together, with all that goes with them.
 #[derive(Default)]

@@ -209,6 +209,10 @@ impl Chat {
                 writes.extend(put_participant(before.as_deref(), record));
                 writes.extend(self.admitting(principal, user, id, turn > 0).await?);
             }
+            // A block changes the standing of its user: one that is not seen here makes the commit fail.
+            if self.blocked_by(users.iter().copied(), &principal.user_id).await? {
+                return Err(Error::DirectRefused);
+            }
             let count = u32::try_from(absent_ids.len()).unwrap_or(u32::MAX);
             let session = match session.as_deref() {
                 Some(session) => {

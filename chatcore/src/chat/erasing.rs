@@ -3,13 +3,13 @@
 //! No permission is asked: a deleted account acts no more, and what it wrote is its user's. The log still decides: a change that is stale is
 //! planned again.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
 use super::{
     Chat,
-    bulk::{Deleter, Gone},
+    bulk::{Deleter, Gone, newer_message},
     decide::{
         departures::Departed,
         govern::{keys, participant, understood},
@@ -126,7 +126,8 @@ impl Chat {
     /// end of the log. The texts are gone, the earlier ones and the client ids, too.
     ///
     /// # Errors
-    /// [`Unavailable`](Error::Unavailable) while the user is in the session, since a message may follow until the user is out.
+    /// [`Unavailable`](Error::Unavailable) while the user is in the session, since a message may follow until the user is out. Also where the
+    /// next message of the user is one that only a newer version can delete.
     pub(crate) async fn erase_messages(&self, user: &UserId, id: SessionId, after: Seq) -> Result<Option<Seq>> {
         for turn in 0..self.inner.limits.commit_attempts {
             let _gate = self.turn_at_gate(id, turn).await;
@@ -140,11 +141,18 @@ impl Chat {
             if from > head {
                 return Ok(None);
             }
-            let rows = self.inner.store.log(&[LogRange { session_id: id, from, to }]).await?;
+            let range = LogRange { session_id: id, from: after.max(1), to };
+            let rows: Vec<_> = self.inner.store.log(&[range]).await?.into_iter().flatten().collect();
+            let newer = newer_message(&rows, after, |row| row.actor == *user).map(|row| row.seq);
+            let to = newer.map_or(to, |newer| newer.saturating_sub(1));
+            if to < from {
+                return Err(Error::Unavailable);
+            }
             let now = self.inner.clock.now().max(known.head.at);
             let mut gone = Gone::default();
-            for row in rows.into_iter().flatten().filter(|row| row.actor == *user) {
-                erase(&mut gone, &row, user, now);
+            let is_known = |row: &&Arc<Event>| row.actor == *user && (from..=to).contains(&row.seq);
+            for row in rows.iter().filter(is_known) {
+                erase(&mut gone, row, user, now);
             }
             if gone.is_empty() {
                 return Ok((to < head).then_some(to));

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Chat,
-    bulk::{Deleter, Gone},
+    bulk::{Deleter, Gone, newer_message},
     decide::{
         due::{LEASE, microseconds},
         govern::{Known, keys},
@@ -90,6 +90,9 @@ fn is_left(row: &Event) -> bool {
 
 /// What is to be done to rows that follow each other, the last of them at the end of the log where `is_end`. `at` is the time of the
 /// deletion in the log, and `held_until` that of the first held message whose lifetime is over.
+///
+/// # Errors
+/// [`Unavailable`](Error::Unavailable) where the next message to delete is one that only a newer version can delete.
 fn part(
     rows: &[Arc<Event>],
     upto: Seq,
@@ -97,13 +100,21 @@ fn part(
     (session, held_until): (&Session, Option<DateTime<Utc>>),
     now: DateTime<Utc>,
     at: DateTime<Utc>,
-) -> Part {
+) -> Result<Part> {
     let mut gone = Gone::default();
-    let Some(lifetime) = lifetime(session) else { return Part { gone, upto, next: Next::Never } };
+    let Some(lifetime) = lifetime(session) else { return Ok(Part { gone, upto, next: Next::Never }) };
     // Times never fall along a log.
     let over = rows.partition_point(|row| row.created_at + lifetime <= now);
     let (old, left) = rows.split_at(over);
-    old.iter().filter(|row| is_left(row)).for_each(|row| gone.delete(row, None, at));
+    let newer = newer_message(rows, upto, |_| true).map(|row| row.seq);
+    // This version goes as far as it understands the messages. A newer one goes on.
+    let known = old.partition_point(|row| newer.is_none_or(|newer| row.seq < newer));
+    let (old, left, is_end) = if known < over { (old.split_at(known).0, left.split_at(0).0, false) } else { (old, left, is_end) };
+    if known < over && old.last().is_none_or(|row| row.seq <= upto) {
+        return Err(Error::Unavailable);
+    }
+    let is_left = |row: &Event| is_left(row) || newer == Some(row.seq);
+    old.iter().for_each(|row| gone.delete(row, None, at));
     let upto = old.last().map_or(upto, |row| row.seq);
     let oldest = left.iter().find(|row| is_left(row)).or_else(|| left.last().filter(|_| !is_end));
     let next = match oldest {
@@ -119,7 +130,7 @@ fn part(
         Next::Never => held_until.map_or(Next::Never, |at| Next::At(at.max(now + pause))),
         Next::Now => Next::Now,
     };
-    Part { gone, upto, next }
+    Ok(Part { gone, upto, next })
 }
 
 impl Chat {
@@ -171,7 +182,7 @@ impl Chat {
             };
             let is_end = rows.last().is_none_or(|row| row.seq >= known.head.seq);
             let at = now.max(known.head.at);
-            let Part { mut gone, upto, next } = part(&rows, upto, is_end, (session, held_until), now, at);
+            let Part { mut gone, upto, next } = part(&rows, upto, is_end, (session, held_until), now, at)?;
             let goes_on = matches!(next, Next::Now) && !is_last;
             let next = match next {
                 Next::Now if goes_on => Some((key.at, Some(now + LEASE))),
@@ -226,18 +237,17 @@ impl Chat {
         Ok(Some(Swept { known, before, other }))
     }
 
-    /// The next rows after a position, and that position, or a later one where the log was trimmed.
+    /// The row at a position and the next rows after it, and that position, or a later one where the log was trimmed.
     async fn rows_after(&self, id: SessionId, upto: Seq, head: Seq) -> Result<(Vec<Arc<Event>>, Seq)> {
         let read = async |upto: Seq| {
-            let range =
-                LogRange { session_id: id, from: upto.saturating_add(1), to: upto.saturating_add(ROWS).min(head) };
+            let range = LogRange { session_id: id, from: upto.max(1), to: upto.saturating_add(ROWS).min(head) };
             Ok::<_, Error>(self.inner.store.log(&[range]).await?.into_iter().flatten().collect::<Vec<_>>())
         };
         if upto >= head {
             return Ok((Vec::new(), upto));
         }
         let rows = read(upto).await?;
-        if rows.first().is_some_and(|row| row.seq == upto.saturating_add(1)) {
+        if rows.iter().any(|row| row.seq == upto.saturating_add(1)) {
             return Ok((rows, upto));
         }
         let upto = upto.max(oldest(&*self.inner.store, id, head).await?);

@@ -133,7 +133,7 @@ impl Chat {
 
     /// Sends a held message in the name of its author, and returns the message. The time of the message is the time of the approval. The
     /// policy does not review the message again. The author needs the right to send, in the same stay in the session; an incoming webhook
-    /// must still exist.
+    /// must still exist, and the account of its creator must not be banned.
     ///
     /// # Errors
     /// [`Denied`](Error::Denied) when the caller may not; [`HeldMessageNotFound`](Error::HeldMessageNotFound) for a message that was

@@ -319,7 +319,7 @@ impl Chat {
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) for content outside of the limits; [`WebhookNotFound`](Error::WebhookNotFound) where the webhook or the
-    /// session was deleted meanwhile; [`Denied`](Error::Denied) while the session is archived; [`ClientIdReused`](Error::ClientIdReused) when
+    /// session was deleted meanwhile, or the account of the creator was banned; [`Denied`](Error::Denied) while the session is archived; [`ClientIdReused`](Error::ClientIdReused) when
     /// the client id stands for a different message; [`MessageHeld`](Error::MessageHeld) and those of the host's policies.
     pub async fn post_to_webhook(&self, caller: IncomingCaller, post: PostToWebhook) -> Result<Message> {
         use_case!("post_to_webhook", caller.session(), async move {
@@ -349,7 +349,11 @@ impl Chat {
         if is_archived(&known) && freshness == Freshness::Cached {
             known = self.active(session, &author.user_id, Freshness::Fresh).await.map_err(gone)?;
         }
-        if self.inner.store.get(&IncomingWebhooks { session, webhook }).await?.is_none() {
+        let Some(found) = self.inner.store.get(&IncomingWebhooks { session, webhook }).await? else {
+            return Err(Error::WebhookNotFound);
+        };
+        // Also for a message that waited for its approval meanwhile.
+        if self.answerable(&found.value.by).await?.is_none() {
             return Err(Error::WebhookNotFound);
         }
         if is_archived(&known) {
@@ -370,7 +374,17 @@ impl Chat {
         let Some(place) = self.inner.store.get(&key).await? else { return Ok(None) };
         let IncomingPlace { session, webhook, used_at: _ } = *place.value;
         let Some(record) = self.inner.store.get(&IncomingWebhooks { session, webhook }).await? else { return Ok(None) };
-        let by = &record.value.by;
+        let Some(creator) = self.answerable(&record.value.by).await? else { return Ok(None) };
+        let caller = IncomingCaller { key, place, creator };
+        match self.active(caller.session(), &caller.author(), Freshness::Cached).await {
+            Ok(_) => Ok(Some(caller)),
+            Err(Error::Denied(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Who answers for a webhook that a user created: this user, or the owner of this bot. `None` while the account of one of them is banned.
+    async fn answerable(&self, by: &UserId) -> Result<Option<UserId>> {
         let bot = self.inner.store.get(&Bots { bot: by.clone() }).await?;
         let creator = bot.map_or_else(|| by.clone(), |bot| bot.value.owner.clone());
         for user in [by, &creator] {
@@ -379,12 +393,7 @@ impl Chat {
                 return Ok(None);
             }
         }
-        let caller = IncomingCaller { key, place, creator };
-        match self.active(caller.session(), &caller.author(), Freshness::Cached).await {
-            Ok(_) => Ok(Some(caller)),
-            Err(Error::Denied(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(Some(creator))
     }
 
     /// Notes the time of a post. The message is sent, so a failure is not told.

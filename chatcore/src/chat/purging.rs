@@ -3,11 +3,13 @@
 //! One record says how far it has come, and another one is due work, which any process goes on with. Both move in the commit that deletes a
 //! few hundred messages, so a process that ends in the middle loses nothing, and two processes delete no message twice.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use super::{
     Chat,
-    bulk::{Deleter, Gone},
+    bulk::{Deleter, Gone, newer_message},
     decide::{
         due::{LEASE, microseconds},
         govern::{Known, Tried},
@@ -311,6 +313,9 @@ impl Chat {
     }
 
     /// The messages of a user after a position, as many as one commit takes, and the position up to which none is left then.
+    ///
+    /// # Errors
+    /// [`Unavailable`](Error::Unavailable) where the next message of the user is one that only a newer version can delete.
     async fn rows_of(
         &self,
         by: &UserId,
@@ -318,17 +323,26 @@ impl Chat {
         (session_id, done, upto): (SessionId, Seq, Seq),
         at: DateTime<Utc>,
     ) -> Result<(Gone, Seq)> {
-        let (mut gone, mut done) = (Gone::default(), done);
+        let (mut gone, first, mut done) = (Gone::default(), done, done);
         for _ in 0..READS {
             if done >= upto || gone.len() >= ENOUGH {
                 break;
             }
             let to = done.saturating_add(ROWS).min(upto);
-            let range = LogRange { session_id, from: done.saturating_add(1), to };
-            let rows = self.inner.store.log(&[range]).await?;
-            let rows = rows.into_iter().flatten();
-            rows.filter(|row| is_of(row, user)).for_each(|row| gone.delete(&row, Some(by), at));
-            done = to;
+            let range = LogRange { session_id, from: done.max(1), to };
+            let rows: Vec<_> = self.inner.store.log(&[range]).await?.into_iter().flatten().collect();
+            let newer = newer_message(&rows, done, |row| row.actor == *user).map(|row| row.seq);
+            let known = newer.map_or(to, |newer| newer.saturating_sub(1));
+            let is_known = |row: &&Arc<Event>| row.seq > done && row.seq <= known;
+            let own = rows.iter().filter(is_known).filter(|row| is_of(row, user));
+            own.for_each(|row| gone.delete(row, Some(by), at));
+            if newer.is_some() && known <= first {
+                return Err(Error::Unavailable);
+            }
+            done = known;
+            if newer.is_some() {
+                break;
+            }
         }
         Ok((gone, done))
     }

@@ -406,7 +406,8 @@ impl Chat {
             let ThreadRecord { replies, total, last, by } = (*found.value).clone();
             let last = last.map(|last| (last.seq.unwrap_or(found.at), last.at));
             let kept = match last {
-                Some((seq, _)) if gone.contains(&seq) => self.last_reply(&key, total, gone).await?,
+                // All replies after it are deleted already.
+                Some((seq, _)) if gone.contains(&seq) => self.last_reply(&key, seq, gone).await?,
                 last => last,
             };
             if kept != last {
@@ -422,28 +423,36 @@ impl Chat {
         Ok(writes)
     }
 
-    /// The last reply of a thread that is neither deleted nor one of these. The thread has `total` replies; a later one makes the change
-    /// fail.
+    /// The last reply of a thread before a position that is neither deleted nor one of these. A later reply makes the change fail.
     async fn last_reply(
         &self,
         thread: &Threads,
-        total: u64,
+        before: Seq,
         gone: &HashSet<Seq>,
     ) -> Result<Option<(Seq, DateTime<Utc>)>> {
         let Threads { session, root } = *thread;
-        let mut upto = total;
-        while upto > 0 {
-            let from = upto.saturating_sub(CHUNK);
-            let scan = Replies::under(vec![session.part(), root.part()]).skip(from).limit(upto - from);
+        // A skip over the earlier replies would cost the length of the thread. So the search goes back through positions.
+        let (mut upto, mut span) = (before, CHUNK);
+        while upto > root.saturating_add(1) {
+            let from = upto.saturating_sub(span).max(root);
+            let scan = Replies::under(vec![session.part(), root.part()]).after(Some(vec![from.part()])).limit(CHUNK);
             let found = self.inner.store.list::<Replies>(scan).await?;
-            let range = |(key, _): &(Replies, _)| LogRange { session_id: session, from: key.reply, to: key.reply };
-            let ranges: Vec<_> = found.iter().map(range).collect();
+            let seqs: Vec<Seq> = found.iter().map(|(key, _)| key.reply).filter(|seq| *seq < upto).collect();
+            if seqs.len() as u64 >= CHUNK {
+                // There may be more of them than were read. So many positions that follow each other have room for no more.
+                span = (span / 2).max(CHUNK);
+                continue;
+            }
+            let ranges: Vec<_> = seqs.iter().map(|seq| LogRange { session_id: session, from: *seq, to: *seq }).collect();
             let rows = if ranges.is_empty() { Vec::new() } else { self.inner.store.log(&ranges).await? };
             let last = rows.iter().flatten().rev().find(|row| !is_deleted(row) && !gone.contains(&row.seq));
             if let Some(last) = last {
                 return Ok(Some((last.seq, last.created_at)));
             }
-            upto = from;
+            upto = from.saturating_add(1);
+            if (seqs.len() as u64) < CHUNK / 2 {
+                span = span.saturating_mul(2);
+            }
         }
         Ok(None)
     }

@@ -3,7 +3,9 @@ mod reports;
 use chatcore::{
     Authenticator as _, ChatStore,
     accounts::{ErasureRecord, Erasures},
-    chat::{AddParticipant, CreateBotToken, EditMessage, FileReport, SanctionUser, SendMessage, SetUserSettings},
+    chat::{
+        AddParticipant, CreateBotToken, EditMessage, FileReport, MAX_BLOCKS, SanctionUser, SendMessage, SetUserSettings,
+    },
     identity::{BotAuthenticator, NoTokens, Scope},
     model::{
         Content, EventKind, HeldId, MessageBody, MessageEvent, MessageWindow, Page, ReportReason, SessionId,
@@ -11,7 +13,7 @@ use chatcore::{
     },
     permission::Denial,
     store::{
-        BotCursor, BotCursors, BotLease, BotLeases, BotTokenUses, BotTokens, Bots, Change, Departures, Follows, Held,
+        BlockRecord, Blocks, BotCursor, BotCursors, BotLease, BotLeases, BotTokenUses, BotTokens, Bots, Change, Departures, Follows, Held,
         HeldEntry, HeldList, HeldLists, HeldMessages, Key, KeyPart as _, LogRange, OwnedBots, Prefix, Scan, TABLES,
         Table, ThreadMarkers, TypedKey,
     },
@@ -91,6 +93,21 @@ async fn a_deleted_account_leaves_nothing_about_threads() {
     let root = kept.iter().find(|message| message.body.content != Content::Deleted).unwrap();
     world.chat.send(&by_eve, id, SendMessage::text("again").in_reply_to(root.id)).await.unwrap();
     assert_eq!(records(&by_ada).await, [0, 0]);
+}
+
+/// Calls in several processes together can have let in more blocks than the limit.
+#[tokio::test]
+async fn a_deleted_account_leaves_no_blocks() {
+    let world = World::new();
+    let ada = world.caller(&world.register("ada").await).await;
+    let block = |n: u64| {
+        let blocked = kit::user_id(&format!("u{n}"));
+        Blocks { user: ada.user_id.clone(), blocked }.put(BlockRecord { at: world.chat.now() })
+    };
+    world.store.commit(Change::of_records((0..=MAX_BLOCKS).map(block).collect())).await.unwrap();
+    world.accounts.delete_account(&ada, &here(), PASSWORD).await.unwrap();
+    erased(&world).await;
+    assert_eq!(world.store.count(&[Prefix { table: Blocks::TABLE, parts: Vec::new() }]).await.unwrap(), [0]);
 }
 
 #[tokio::test]

@@ -190,6 +190,27 @@ async fn a_reader_that_takes_nothing_gives_its_place_up() {
     assert_eq!(end_of(other).await, None);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_gives_its_place_up_to_another_user() {
+    let world = World::with(AccountSettings { exports: 1, ..settings() });
+    let ((_, by_ada), (_, by_eve)) = (chatty(&world, "ada").await, chatty(&world, "eve").await);
+    let mut lines = world.accounts.export(&by_ada).await.unwrap();
+    lines.next().await.unwrap().unwrap();
+    assert_eq!(world.accounts.export(&by_eve).await.err(), Some(Error::Unavailable));
+    world.later(600);
+    // The reader reads on. The virtual time goes on when the export waits for its reader.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    lines.next().await.unwrap().unwrap();
+    // The own call is refused, and asks for no place.
+    assert_eq!(world.accounts.export(&by_ada).await.err(), Some(Error::Unavailable));
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    lines.next().await.unwrap().unwrap();
+    assert_eq!(world.accounts.export(&by_eve).await.err(), Some(Error::Unavailable));
+    assert_eq!(end_of(lines).await, Some(Error::Unavailable));
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(end_of(world.accounts.export(&by_eve).await.unwrap()).await, None);
+}
+
 #[tokio::test]
 async fn a_user_has_one_export_at_a_time() {
     let world = World::new();

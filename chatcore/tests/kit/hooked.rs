@@ -5,7 +5,7 @@ use std::{
     iter,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -64,6 +64,8 @@ pub(crate) struct Hooked {
     pub(crate) newer: Arc<Mutex<Vec<Seq>>>,
     /// Events at these positions cannot be read.
     pub(crate) unreadable: Arc<Mutex<Vec<Seq>>>,
+    /// The most entries that one scan has skipped.
+    pub(crate) skipped: Arc<AtomicU64>,
     /// Every read fails.
     pub(crate) reads_fail: Arc<AtomicBool>,
     /// Others go on before something is committed.
@@ -150,6 +152,7 @@ impl ChatStore for Hooked {
         if self.is_hooked(scans.iter().map(|scan| scan.table.name)) {
             self.before_read.run().await;
         }
+        self.skipped.fetch_max(scans.iter().map(|scan| scan.skip).max().unwrap_or(0), Ordering::SeqCst);
         self.read()?.scan(scans).await
     }
 

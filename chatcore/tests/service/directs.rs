@@ -3,9 +3,11 @@
 use chatcore::{
     chat::{BanAccount, CreateInvite, GROUP_USERS_MAX, Started},
     model::{SessionDetails, UserId},
+    store::Sessions,
 };
 
 use super::*;
+use crate::hooked::Hooked;
 
 async fn seen(chat: &Chat, names: &[&str]) -> Vec<Principal> {
     let users: Vec<_> = names.iter().map(|name| user(name)).collect();
@@ -161,6 +163,20 @@ async fn a_group_is_found_by_its_users_while_they_are_in_it() {
     assert_eq!(id_of(&chat.start_group(alice, &ids(&["bob", "carol"])).await.unwrap().session), id);
     chat.delete_session(alice, id).await.unwrap();
     assert!(chat.start_group(alice, &ids(&["bob", "carol"])).await.unwrap().is_new);
+}
+
+#[tokio::test]
+async fn a_block_during_a_start_stops_it() {
+    let store = Hooked::default();
+    let (chat, other) = (uncounted(store.clone()), uncounted(store.intact()));
+    let users = seen(&chat, &["alice", "bob"]).await;
+    let (alice, bob) = (users[0].clone(), users[1].clone());
+    *store.commits_of.lock().unwrap() = Some(Sessions::TABLE.name);
+    let blocked = alice.user_id.clone();
+    store.before_commit.once(async move { other.block_user(&bob, &blocked).await.unwrap() });
+    assert_eq!(chat.start_direct(&alice, &user_id("bob")).await.unwrap_err(), Error::DirectRefused);
+    assert!(store.before_commit.is_done());
+    assert!(chat.sessions(&alice, Page::FIRST).await.unwrap().is_empty());
 }
 
 #[tokio::test]

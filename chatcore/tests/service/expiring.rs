@@ -73,6 +73,28 @@ async fn dues(store: &MemoryStore) -> usize {
 }
 
 #[tokio::test]
+async fn an_older_process_leaves_messages_that_it_does_not_know_to_a_newer_one() {
+    let (store, clock, alice) = (Hooked::default(), TestClock::default(), user("alice"));
+    let older = Chat::builder(store.clone()).clock(clock.clone()).limits(quiet()).build();
+    let newer = Chat::builder(store.intact()).clock(clock.clone()).limits(quiet()).build();
+    settle(&older).await;
+    settle(&newer).await;
+    let id = room(&newer, &alice, &[]).await;
+    newer.update_session(&alice, id, kept(Some(60))).await.unwrap();
+    assert_eq!(newer.run_due().await, Ok(0));
+    let mut sent = Vec::new();
+    for text in ["first", "second", "third"] {
+        sent.push(say(&newer, &alice, id, text).await.seq);
+    }
+    *store.newer.lock().unwrap() = vec![sent[1]];
+    clock.advance(TimeDelta::seconds(60));
+    assert_eq!(older.run_due().await, Ok(1));
+    clock.advance(TimeDelta::seconds(30));
+    assert_eq!(newer.run_due().await, Ok(2));
+    assert_eq!(shown(&newer, &alice, id).await, ["-", "-", "-"]);
+}
+
+#[tokio::test]
 async fn a_message_is_deleted_by_the_server_when_its_time_is_over() {
     let (_, [one, two], clock) = processes().await;
     let (alice, bob) = (user("alice"), user("bob"));

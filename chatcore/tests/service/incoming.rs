@@ -433,6 +433,25 @@ async fn the_message_policy_reviews_what_a_webhook_posts() {
     chat.reject_message(&alice, id, held[0].id).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_held_post_is_not_approved_while_the_account_of_the_creator_is_banned() {
+    let chat = Chat::builder(MemoryStore::new())
+        .rates(RateLimits::off())
+        .message_policy(BlockingPolicy::new(obedient))
+        .build();
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&chat, &alice, &[&bob]).await;
+    chat.change_role(&alice, id, &bob.user_id, ADMIN).await.unwrap();
+    let token = hook(&chat, &bob, id).await.token;
+    assert_eq!(post_text(&chat, &token, "hold it").await, Err(Error::MessageHeld));
+    let held = chat.held_messages(&alice, id, Page::FIRST).await.unwrap().entries.remove(0).id;
+    let ban = BanAccount { reason: "spam".to_owned(), by: alice.user_id.clone(), until: None };
+    chat.ban_account(&bob.user_id, ban).await.unwrap();
+    assert_eq!(chat.approve_message(&alice, id, held).await, Err(Error::AuthorCannotSend));
+    chat.unban_account(&bob.user_id).await.unwrap();
+    assert_eq!(text_of(&chat.approve_message(&alice, id, held).await.unwrap()), "hold it");
+}
+
 /// Refuses what webhooks post, and nothing else.
 struct Closed;
 

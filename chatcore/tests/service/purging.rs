@@ -220,6 +220,27 @@ async fn another_process_goes_on_with_what_a_process_left() {
     assert_eq!(log.iter().map(|entry| entry.count).collect::<Vec<_>>(), [Some(450)]);
 }
 
+/// A message of a kind that only a newer version knows is neither deleted nor passed over.
+#[tokio::test]
+async fn an_older_process_leaves_messages_that_it_does_not_know_to_a_newer_one() {
+    let (store, clock) = (Hooked::default(), TestClock::default());
+    let (older, newer) = (process(&store, &clock), process(&store.intact(), &clock));
+    settle(&newer).await;
+    let (alice, bob) = (user("alice"), user("bob"));
+    let id = room(&newer, &alice, &[&bob]).await;
+    let mut sent = Vec::new();
+    for text in ["first", "second", "third"] {
+        sent.push(say(&newer, &bob, id, text).await.seq);
+    }
+    *store.newer.lock().unwrap() = vec![sent[1]];
+    let asked = older.delete_messages_of(&alice, id, &bob.user_id).await.unwrap();
+    assert_eq!(asked, answer(id, &bob, 1, false));
+    clock.advance(TimeDelta::seconds(30));
+    assert_eq!(newer.run_due().await, Ok(2));
+    let done = newer.delete_messages_of(&alice, id, &bob.user_id).await.unwrap();
+    assert_eq!(done, answer(id, &bob, 3, true));
+}
+
 /// Two moderators in two processes at once, and an author who edits, deletes and sends meanwhile: each message goes once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn racing_moderators_delete_each_message_once() {

@@ -1,6 +1,9 @@
 //! Replies and threads.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use chatcore::{
     Chat, Code, Error, MemoryStore, Principal,
@@ -15,6 +18,7 @@ use chatcore::{
 use futures_util::future::join_all;
 
 use super::kit::{assert_denied, room, say, session, text_of, uncounted, user, user_id};
+use crate::hooked::Hooked;
 
 async fn reply(chat: &Chat, who: &Principal, to: MessageId, text: &str) -> Message {
     chat.send(who, to.session_id, SendMessage::text(text).in_reply_to(to)).await.unwrap()
@@ -159,11 +163,16 @@ async fn a_deletion_lowers_the_number_and_keeps_the_thread() {
 }
 
 #[tokio::test]
-async fn the_reply_before_many_deleted_ones_is_found() {
-    let (chat, alice) = (uncounted(MemoryStore::new()), user("alice"));
+async fn the_reply_before_many_deleted_ones_is_found_without_a_skip() {
+    let (store, alice) = (Hooked::default(), user("alice"));
+    let chat = uncounted(store.clone());
     let id = session(&chat, &alice, SessionType::Private).await;
     let root = say(&chat, &alice, id, "root").await;
     let first = reply(&chat, &alice, root.id, "first").await;
+    // Positions without replies lie between.
+    for _ in 0..300 {
+        say(&chat, &alice, id, "elsewhere").await;
+    }
     let mut later = Vec::new();
     for number in 0..230 {
         later.push(reply(&chat, &alice, root.id, &number.to_string()).await.id);
@@ -175,6 +184,16 @@ async fn the_reply_before_many_deleted_ones_is_found() {
         }
     }
     assert_eq!(thread_of(&chat, &alice, root.id).await, summary(1, &first));
+    // The newest one goes first.
+    let mut later = Vec::new();
+    for number in 0..230 {
+        later.push(reply(&chat, &alice, root.id, &number.to_string()).await.id);
+    }
+    while let Some(last) = later.pop() {
+        chat.delete_message(&alice, last, None).await.unwrap();
+    }
+    assert_eq!(thread_of(&chat, &alice, root.id).await, summary(1, &first));
+    assert_eq!(store.skipped.load(Ordering::SeqCst), 0, "a skip costs what it skips");
 }
 
 #[tokio::test]
