@@ -109,7 +109,8 @@ fn part(
     let newer = newer_message(rows, upto, |_| true).map(|row| row.seq);
     // This version goes as far as it understands the messages. A newer one goes on.
     let known = old.partition_point(|row| newer.is_none_or(|newer| row.seq < newer));
-    let (old, left, is_end) = if known < over { (old.split_at(known).0, left.split_at(0).0, false) } else { (old, left, is_end) };
+    let (old, left, is_end) =
+        if known < over { (old.split_at(known).0, left.split_at(0).0, false) } else { (old, left, is_end) };
     if known < over && old.last().is_none_or(|row| row.seq <= upto) {
         return Err(Error::Unavailable);
     }

@@ -443,7 +443,8 @@ impl Chat {
                 span = (span / 2).max(CHUNK);
                 continue;
             }
-            let ranges: Vec<_> = seqs.iter().map(|seq| LogRange { session_id: session, from: *seq, to: *seq }).collect();
+            let ranges: Vec<_> =
+                seqs.iter().map(|seq| LogRange { session_id: session, from: *seq, to: *seq }).collect();
             let rows = if ranges.is_empty() { Vec::new() } else { self.inner.store.log(&ranges).await? };
             let last = rows.iter().flatten().rev().find(|row| !is_deleted(row) && !gone.contains(&row.seq));
             if let Some(last) = last {

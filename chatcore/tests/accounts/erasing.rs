@@ -13,9 +13,9 @@ use chatcore::{
     },
     permission::Denial,
     store::{
-        BlockRecord, Blocks, BotCursor, BotCursors, BotLease, BotLeases, BotTokenUses, BotTokens, Bots, Change, Departures, Follows, Held,
-        HeldEntry, HeldList, HeldLists, HeldMessages, Key, KeyPart as _, LogRange, OwnedBots, Prefix, Scan, TABLES,
-        Table, ThreadMarkers, TypedKey,
+        BlockRecord, Blocks, BotCursor, BotCursors, BotLease, BotLeases, BotTokenUses, BotTokens, Bots, Change,
+        Departures, Follows, Held, HeldEntry, HeldList, HeldLists, HeldMessages, Key, KeyPart as _, LogRange,
+        OwnedBots, Prefix, Scan, TABLES, Table, ThreadMarkers, TypedKey,
     },
 };
 
