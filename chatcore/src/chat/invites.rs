@@ -227,11 +227,7 @@ impl Chat {
             self.enter(principal, Use::Code).await?;
             let place = self.place_of(code).await?;
             let Held { known, found, .. } = self.held(&principal.user_id, place).await?;
-            match self.inner.permissions.decide(&known.facts(), Action::JoinByInvite) {
-                Ok(()) | Err(Denial::Full | Denial::AlreadyParticipant) => {}
-                Err(denial) => return Err(denial.into()),
-            }
-            self.permit_holder(principal, &known).await?;
+            self.allow_holder(principal, &known, &[Denial::Full, Denial::AlreadyParticipant]).await?;
             let Session { id, title, description, session_type, participant_count, .. } = known.session()?.clone();
             let InviteRecord { by, role, expires_at, needs_approval, .. } = &*found.value;
             let invited_by = profiles::public(self.inner.profiles.one(by).await?);
@@ -264,8 +260,7 @@ impl Chat {
             let gate = self.inner.gates.pass(session).await;
             for turn in 0..self.inner.limits.commit_attempts {
                 let Held { known, key, found, now } = self.held(user, place).await?;
-                self.inner.permissions.decide(&known.facts(), Action::JoinByInvite)?;
-                self.permit_holder(principal, &known).await?;
+                self.allow_holder(principal, &known, &[]).await?;
                 if found.value.needs_approval {
                     return Err(Error::ApprovalRequired);
                 }
@@ -302,6 +297,16 @@ impl Chat {
         let found = self.inner.store.get(&key).await?;
         let found = found.filter(|found| known.is_active() && found.value.is_open(now)).ok_or(Error::InviteNotFound)?;
         Ok(Held { known, key, found, now })
+    }
+
+    /// Decides whether the holder of a code may use the code, by the permission table and then by the host's policy. The tolerated denials
+    /// say nothing against this use.
+    pub(super) async fn allow_holder(&self, principal: &Principal, known: &Known, tolerated: &[Denial]) -> Result<()> {
+        let denied = self.inner.permissions.decide(&known.facts(), Action::JoinByInvite).err();
+        if let Some(denial) = denied.filter(|denial| !tolerated.contains(denial)) {
+            return Err(denial.into());
+        }
+        self.permit_holder(principal, known).await
     }
 
     /// Asks the host's policy about the holder of a code.
