@@ -220,8 +220,8 @@ impl Chat {
     /// A preview of the session for the holder of a code.
     ///
     /// # Errors
-    /// [`InviteNotFound`](Error::InviteNotFound) for a wrong, expired, revoked or used-up code; [`Denied`](Error::Denied) when the session
-    /// is private.
+    /// [`InviteNotFound`](Error::InviteNotFound) for a wrong, expired, revoked or used-up code, and for a caller who is banned from a
+    /// session that is not public; [`Denied`](Error::Denied) when the session is private.
     pub async fn preview_invite(&self, principal: &Principal, code: &InviteCode) -> Result<InvitePreview> {
         use_case!("preview_invite", async move {
             self.enter(principal, Use::Code).await?;
@@ -249,9 +249,8 @@ impl Chat {
     /// Joins a session by the code of an invite, in the role that the invite grants. The join consumes one use of the invite.
     ///
     /// # Errors
-    /// [`InviteNotFound`](Error::InviteNotFound) for a wrong, expired, revoked or used-up code; [`Denied`](Error::Denied) when the session
-    /// is private or full, or the caller is already in the session; [`ApprovalRequired`](Error::ApprovalRequired) when the caller must
-    /// request to join.
+    /// As [`preview_invite`](Self::preview_invite); [`Denied`](Error::Denied) also when the session is full, or the caller is already in
+    /// the session; [`ApprovalRequired`](Error::ApprovalRequired) when the caller must request to join.
     pub async fn join_by_invite(&self, principal: &Principal, code: &InviteCode) -> Result<Admission> {
         use_case!("join_by_invite", async move {
             self.enter(principal, Use::Code).await?;
@@ -300,11 +299,11 @@ impl Chat {
     }
 
     /// Decides whether the holder of a code may use the code, by the permission table and then by the host's policy. The tolerated denials
-    /// say nothing against this use.
+    /// say nothing against this use. To a user who may not know of the session, the answer must not tell whether the code is valid.
     pub(super) async fn allow_holder(&self, principal: &Principal, known: &Known, tolerated: &[Denial]) -> Result<()> {
         let denied = self.inner.permissions.decide(&known.facts(), Action::JoinByInvite).err();
         if let Some(denial) = denied.filter(|denial| !tolerated.contains(denial)) {
-            return Err(denial.into());
+            return Err(if denial == Denial::Hidden { Error::InviteNotFound } else { denial.into() });
         }
         self.permit_holder(principal, known).await
     }

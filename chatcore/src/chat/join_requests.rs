@@ -46,10 +46,9 @@ impl Chat {
     /// the denial.
     ///
     /// # Errors
-    /// [`InviteNotFound`](Error::InviteNotFound) for a wrong, expired, revoked or used-up code; [`Denied`](Error::Denied) when the session
-    /// is private or full, or the caller is already in the session; [`Invalid`](Error::Invalid) for a text that is longer than
-    /// [`description_chars`](crate::Limits::description_chars); [`LimitExceeded`](Error::LimitExceeded) for one more than
-    /// [`MAX_JOIN_REQUESTS`].
+    /// As [`preview_invite`](Self::preview_invite); [`Denied`](Error::Denied) also when the session is full, or the caller is already in
+    /// the session; [`Invalid`](Error::Invalid) for a text that is longer than [`description_chars`](crate::Limits::description_chars);
+    /// [`LimitExceeded`](Error::LimitExceeded) for one more than [`MAX_JOIN_REQUESTS`].
     pub async fn request_to_join(
         &self,
         principal: &Principal,

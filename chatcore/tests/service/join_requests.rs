@@ -72,7 +72,8 @@ async fn a_retry_of_a_request_is_authorised_again() {
     chat.update_session(&alice, id, to_cap(1)).await.unwrap();
     assert_eq!(chat.request_to_join(&bob, &code, None).await.unwrap(), asked);
     chat.ban_participant(&alice, id, &bob.user_id, SanctionUser::ENDLESS).await.unwrap();
-    assert_denied(chat.request_to_join(&bob, &code, None).await, Denial::Hidden);
+    // To the banned user, the code is as a wrong one.
+    assert_eq!(chat.request_to_join(&bob, &code, None).await.unwrap_err(), Error::InviteNotFound);
 }
 
 #[tokio::test]
