@@ -87,7 +87,7 @@ pub(super) type ReactorConnection = Listing<ReactorNode>;
 pub(super) type ScheduledMessageConnection = Listing<ScheduledNode>;
 pub(super) type DraftConnection = Listing<DraftNode>;
 pub(super) type MessageConnection = Connection<String, Message, Total>;
-pub(super) type MentionConnection = Connection<String, Message, EmptyFields, MentionMark, Mentions, Mentions>;
+pub(super) type MentionConnection = Listing<Message, EmptyFields, Mentions, Mentions, MentionMark>;
 pub(super) type ThreadConnection = Listing<Message, EmptyFields, Threads, Threads>;
 pub(super) type FollowedThreadConnection = Listing<FollowedThreadNode>;
 pub(super) type EventConnection = Connection<String, SessionEvent, Head, EmptyFields, Events, Events>;
@@ -444,12 +444,11 @@ impl List<MentionCursor> {
         found: ListPage<MentionedMessage, MentionCursor>,
         node: impl Fn(model::Message) -> Message,
     ) -> MentionConnection {
-        let mut connection = Connection::new(page.after.is_some(), found.next.is_some());
+        let next = found.next.as_ref().map(|next| self.cursor(next));
         let edge = |MentionedMessage { cursor, message, is_unread }| {
             Edge::with_additional_fields(self.cursor(&cursor), node(message), MentionMark { is_unread })
         };
-        connection.edges.extend(found.into_iter().map(edge));
-        connection
+        Listing::new(found.entries.into_iter().map(edge).collect(), page.after.is_some(), next, EmptyFields)
     }
 }
 

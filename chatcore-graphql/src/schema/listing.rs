@@ -10,14 +10,15 @@ use async_graphql::{
 };
 
 /// A page of a list. Its end is where the list goes on, which may be after an entry that the page does not show.
-pub(super) struct Listing<N, C = EmptyFields, M = DefaultConnectionName, E = DefaultEdgeName>
+pub(super) struct Listing<N, C = EmptyFields, M = DefaultConnectionName, E = DefaultEdgeName, F = EmptyFields>
 where
     N: OutputType,
     C: ObjectType,
     M: ConnectionNameType,
     E: EdgeNameType,
+    F: ObjectType,
 {
-    edges: Vec<Edge<String, N, EmptyFields, E>>,
+    edges: Vec<Edge<String, N, F, E>>,
     has_previous_page: bool,
     /// Where the list goes on; `None` at its end.
     next: Option<String>,
@@ -25,22 +26,30 @@ where
     name: PhantomData<fn() -> M>,
 }
 
-impl<N: OutputType, C: ObjectType, M: ConnectionNameType, E: EdgeNameType> TypeName for Listing<N, C, M, E> {
-    fn type_name() -> Cow<'static, str> {
-        M::type_name::<N>().into()
-    }
-}
-
-impl<N, C, M, E> Listing<N, C, M, E>
+impl<N, C, M, E, F> TypeName for Listing<N, C, M, E, F>
 where
     N: OutputType,
     C: ObjectType,
     M: ConnectionNameType,
     E: EdgeNameType,
+    F: ObjectType,
+{
+    fn type_name() -> Cow<'static, str> {
+        M::type_name::<N>().into()
+    }
+}
+
+impl<N, C, M, E, F> Listing<N, C, M, E, F>
+where
+    N: OutputType,
+    C: ObjectType,
+    M: ConnectionNameType,
+    E: EdgeNameType,
+    F: ObjectType,
 {
     /// A page with these edges, which goes on at `next`.
     pub(super) const fn new(
-        edges: Vec<Edge<String, N, EmptyFields, E>>,
+        edges: Vec<Edge<String, N, F, E>>,
         has_previous_page: bool,
         next: Option<String>,
         fields: C,
@@ -50,12 +59,13 @@ where
 }
 
 #[Object(name_type)]
-impl<N, C, M, E> Listing<N, C, M, E>
+impl<N, C, M, E, F> Listing<N, C, M, E, F>
 where
     N: OutputType,
     C: ObjectType,
     M: ConnectionNameType,
     E: EdgeNameType,
+    F: ObjectType,
 {
     /// Information to aid in pagination.
     async fn page_info(&self) -> PageInfo {
@@ -68,7 +78,7 @@ where
     }
 
     /// A list of edges.
-    async fn edges(&self) -> &[Edge<String, N, EmptyFields, E>] {
+    async fn edges(&self) -> &[Edge<String, N, F, E>] {
         &self.edges
     }
 

@@ -1,5 +1,10 @@
 //! Queries and mutations.
 
+use chatcore::{
+    MemoryStore, RateLimits,
+    chat::{ReadUpto, SendMessage},
+};
+
 use super::*;
 
 #[tokio::test]
@@ -325,4 +330,36 @@ async fn encrypted_content_and_client_ids() {
     assert_eq!(codes(&ask(&schema, &alice, send, json!({ "input": none })).await), ["VALIDATION_REQUIRED_FIELD"]);
     let both = json!({ "sessionId": id, "content": "x", "encryptedContent": encrypted });
     assert_eq!(codes(&ask(&schema, &alice, send, json!({ "input": both })).await), ["VALIDATION_INVALID_VALUE"]);
+}
+
+/// A page without entries says where the list goes on.
+#[tokio::test]
+async fn a_list_of_unread_mentions_goes_on_after_many_read_ones() {
+    let chat = Chat::builder(MemoryStore::new()).rates(RateLimits::off()).build();
+    let schema = schema(chat.clone(), SchemaOptions::default());
+    let (alice, bob) = (user("alice"), user("bob"));
+    let mut last = Value::Null;
+    for (number, is_read) in [(1, false), (500, true)] {
+        let id = make(&schema, &alice, "PUBLIC").await;
+        join(&schema, &bob, &id).await;
+        for n in 0..number {
+            let sent = SendMessage { mentions: vec![bob.user_id.clone()], ..SendMessage::text(format!("{n}")) };
+            chat.send(&alice, id.parse().unwrap(), sent).await.unwrap();
+        }
+        if is_read {
+            chat.mark_read(&bob, id.parse().unwrap(), ReadUpto::Seq(2 + number)).await.unwrap();
+        } else {
+            last = json!(id);
+        }
+    }
+    let query = "query($after: String) { mentions(unread: true, after: $after) {
+        edges { cursor isUnread node { session { id } } } pageInfo { hasPreviousPage hasNextPage startCursor endCursor } } }";
+    let first = data(&schema, &bob, query, json!({})).await["mentions"].clone();
+    let page = &first["pageInfo"];
+    assert_eq!((&first["edges"], &page["startCursor"], &page["hasNextPage"]), (&json!([]), &Value::Null, &json!(true)));
+    let rest = data(&schema, &bob, query, json!({ "after": page["endCursor"] })).await["mentions"].clone();
+    let (edge, page) = (&rest["edges"][0], &rest["pageInfo"]);
+    assert_eq!((&edge["isUnread"], &edge["node"]["session"]["id"]), (&json!(true), &last));
+    assert_eq!((&page["hasPreviousPage"], &page["hasNextPage"]), (&json!(true), &json!(false)));
+    assert_eq!(page["endCursor"], edge["cursor"]);
 }

@@ -193,7 +193,8 @@ impl Admin {
 
     /// Close a session
     ///
-    /// The server deletes the session, and ends the streams of all readers. A deleted session does not change.
+    /// The server deletes the session, and ends the streams of all readers. The owner of a session that the owner deleted can then no
+    /// longer restore the session. For a session that an administrator deleted, nothing changes.
     #[oai(path = "/sessions/:session_id/close", method = "post", operation_id = "adminCloseSession")]
     async fn close(
         &self,

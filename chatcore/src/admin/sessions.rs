@@ -91,8 +91,8 @@ impl Administration {
         })
     }
 
-    /// Deletes a session. The event names the caller as its actor, and the streams of all readers end with it. A deleted session does not
-    /// change.
+    /// Deletes a session. The event names the caller as its actor, and the streams of all readers end with it. The owner of a session that
+    /// the owner deleted can then no longer restore the session. For a session that an administrator deleted, nothing changes.
     ///
     /// # Errors
     /// As [`session`](Self::session); [`Invalid`](Error::Invalid) for a reason that is not acceptable.
@@ -110,7 +110,7 @@ impl Administration {
             let deed = Deed { principal, origin, action, target, session: None, reason: self.reason(reason)? };
             let state = |is_active| AuditState { is_active: Some(is_active), ..AuditState::default() };
             let authority = || self.authority(principal).boxed();
-            let entry = || self.record(&deed, state(true), state(false));
+            let entry = |was_active| self.record(&deed, state(was_active), state(false));
             self.inner.chat.close(id, &principal.user_id, &authority, entry).await?;
             self.managed_session(id).await.map_err(|_| Error::OutcomeUnknown)
         })

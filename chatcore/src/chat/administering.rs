@@ -1,8 +1,11 @@
 //! What the administration does to sessions. No permission of the session is asked: the administration has asked for the system role. The log
 //! still decides: a change that is stale is planned again.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::{
     Chat,
+    counting::Counted,
     decide::{
         govern::{Authority, Known, Plan},
         policy::Operation,
@@ -77,24 +80,31 @@ impl Chat {
         Ok(self.shown(principal, &placed.collect::<Vec<_>>()).await?.0)
     }
 
-    /// Deletes a session, and writes an entry beside it. Does nothing where the session is deleted already.
+    /// Deletes a session for good, and writes an entry beside it. `entry` takes whether the session was active. A session that its owner
+    /// deleted can then no longer be restored. Does nothing where nobody can restore the session.
     pub(crate) async fn close<'a>(
         &self,
         id: SessionId,
         by: &'a UserId,
         authority: Authority<'a>,
-        entry: impl Fn() -> Write,
+        entry: impl Fn(bool) -> Write,
     ) -> Result<()> {
+        let was_active = AtomicBool::new(true);
         let plan = |known: &Known, now| {
             let session = known.session()?;
-            if !session.is_active {
+            if !session.is_active && session.deletion.is_none() {
                 return Ok(Plan { events: Vec::new(), writes: Vec::new() });
             }
-            let closed = Session { is_active: false, updated_at: now, ..session.clone() };
-            let writes = lists::put_session(closed).into_iter().chain([entry()]).collect();
+            was_active.store(session.is_active, Ordering::Relaxed);
+            let closed = Session { is_active: false, deletion: None, updated_at: now, ..session.clone() };
+            let writes = lists::put_session(closed).into_iter().chain([entry(session.is_active)]).collect();
             Ok(Plan { events: vec![EventKind::Session(SessionEvent::Deleted)], writes })
         };
-        self.govern_as_administrator(id, by, authority, plan).await?;
+        let done = self.govern_as_administrator(id, by, authority, plan).await?;
+        if done.is_some() && !was_active.load(Ordering::Relaxed) {
+            // The deletion by the owner was counted, and so was this one. It is one session.
+            self.inner.counts.add(Counted::SessionsDeleted, -1);
+        }
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     identity::Principal,
-    limits::Use,
+    limits::{Limits, Use},
     model::{
         EventKind, NewEvent, ParticipantEvent, ParticipantRole, Session, SessionDetails, SessionEvent, SessionId,
         SessionSettings, SessionType, UserId,
@@ -84,9 +84,11 @@ impl Circle<'_> {
         }
     }
 
-    /// What the session is made with.
-    fn new_session(&self, most: u32) -> CreateSession {
-        let max_participants = Some(if self.session_type == SessionType::Direct { 2 } else { most });
+    /// What the session is made with. A new group has room for all of its users.
+    fn new_session(&self, limits: &Limits) -> CreateSession {
+        let users = u32::try_from(self.users.len()).unwrap_or(u32::MAX);
+        let is_direct = self.session_type == SessionType::Direct;
+        let max_participants = Some(if is_direct { 2 } else { limits.default_participants.max(users) });
         let session_type = self.session_type;
         CreateSession { session_type, max_participants, ..CreateSession::titled("") }
     }
@@ -118,14 +120,15 @@ impl Chat {
     /// case created. The caller is the owner of a new group. After a join or a leave, the session is no longer the group of these users.
     ///
     /// # Errors
-    /// [`Invalid`](Error::Invalid) for fewer than [`GROUP_USERS_MIN`] or more than [`GROUP_USERS_MAX`] users; otherwise as
-    /// [`start_direct`](Self::start_direct).
+    /// [`Invalid`](Error::Invalid) for fewer than [`GROUP_USERS_MIN`], or for more than [`GROUP_USERS_MAX`] or
+    /// [`max_participants`](Limits::max_participants) users; otherwise as [`start_direct`](Self::start_direct).
     pub async fn start_group(&self, principal: &Principal, others: &[UserId]) -> Result<Started> {
         use_case!("start_group", async move {
             self.enter(principal, Use::Request).await?;
             let users: BTreeSet<_> = others.iter().chain([&principal.user_id]).collect();
-            if !(GROUP_USERS_MIN..=GROUP_USERS_MAX).contains(&users.len()) {
-                let message = format!("{} to {} other users", GROUP_USERS_MIN - 1, GROUP_USERS_MAX - 1);
+            let most = usize::try_from(self.inner.limits.max_participants).unwrap_or(usize::MAX).min(GROUP_USERS_MAX);
+            if !(GROUP_USERS_MIN..=most).contains(&users.len()) {
+                let message = format!("{} to {} other users", GROUP_USERS_MIN - 1, most.saturating_sub(1));
                 return Err(Error::invalid("user_ids", Code::ValidationInvalidValue, message));
             }
             self.start(&Circle { principal, users, session_type: SessionType::InviteOnly }).await
@@ -135,7 +138,7 @@ impl Chat {
     async fn start(&self, circle: &Circle<'_>) -> Result<Started> {
         let Circle { principal, users, session_type: _ } = circle;
         let (user, now) = (&principal.user_id, self.inner.clock.now());
-        let new = circle.new_session(self.inner.limits.default_participants);
+        let new = circle.new_session(&self.inner.limits);
         self.permit(principal, Operation::CreateSession(&new)).await?;
         // Before the users are looked up, so that who has used the allowance up cannot go on trying ids.
         self.inner.allowances.look(user, now)?;
@@ -258,7 +261,7 @@ impl Chat {
             history_visibility,
             metadata,
             receipts,
-        } = circle.new_session(self.inner.limits.default_participants);
+        } = circle.new_session(&self.inner.limits);
         Session {
             id,
             title,

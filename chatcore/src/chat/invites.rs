@@ -220,18 +220,14 @@ impl Chat {
     /// A preview of the session for the holder of a code.
     ///
     /// # Errors
-    /// [`InviteNotFound`](Error::InviteNotFound) for a wrong, expired, revoked or used-up code; [`Denied`](Error::Denied) when the session
-    /// is private.
+    /// [`InviteNotFound`](Error::InviteNotFound) for a wrong, expired, revoked or used-up code, and for a caller who is banned from a
+    /// session that is not public; [`Denied`](Error::Denied) when the session is private.
     pub async fn preview_invite(&self, principal: &Principal, code: &InviteCode) -> Result<InvitePreview> {
         use_case!("preview_invite", async move {
             self.enter(principal, Use::Code).await?;
             let place = self.place_of(code).await?;
             let Held { known, found, .. } = self.held(&principal.user_id, place).await?;
-            match self.inner.permissions.decide(&known.facts(), Action::JoinByInvite) {
-                Ok(()) | Err(Denial::Full | Denial::AlreadyParticipant) => {}
-                Err(denial) => return Err(denial.into()),
-            }
-            self.permit_holder(principal, &known).await?;
+            self.allow_holder(principal, &known, &[Denial::Full, Denial::AlreadyParticipant]).await?;
             let Session { id, title, description, session_type, participant_count, .. } = known.session()?.clone();
             let InviteRecord { by, role, expires_at, needs_approval, .. } = &*found.value;
             let invited_by = profiles::public(self.inner.profiles.one(by).await?);
@@ -253,9 +249,8 @@ impl Chat {
     /// Joins a session by the code of an invite, in the role that the invite grants. The join consumes one use of the invite.
     ///
     /// # Errors
-    /// [`InviteNotFound`](Error::InviteNotFound) for a wrong, expired, revoked or used-up code; [`Denied`](Error::Denied) when the session
-    /// is private or full, or the caller is already in the session; [`ApprovalRequired`](Error::ApprovalRequired) when the caller must
-    /// request to join.
+    /// As [`preview_invite`](Self::preview_invite); [`Denied`](Error::Denied) also when the session is full, or the caller is already in
+    /// the session; [`ApprovalRequired`](Error::ApprovalRequired) when the caller must request to join.
     pub async fn join_by_invite(&self, principal: &Principal, code: &InviteCode) -> Result<Admission> {
         use_case!("join_by_invite", async move {
             self.enter(principal, Use::Code).await?;
@@ -264,8 +259,7 @@ impl Chat {
             let gate = self.inner.gates.pass(session).await;
             for turn in 0..self.inner.limits.commit_attempts {
                 let Held { known, key, found, now } = self.held(user, place).await?;
-                self.inner.permissions.decide(&known.facts(), Action::JoinByInvite)?;
-                self.permit_holder(principal, &known).await?;
+                self.allow_holder(principal, &known, &[]).await?;
                 if found.value.needs_approval {
                     return Err(Error::ApprovalRequired);
                 }
@@ -302,6 +296,16 @@ impl Chat {
         let found = self.inner.store.get(&key).await?;
         let found = found.filter(|found| known.is_active() && found.value.is_open(now)).ok_or(Error::InviteNotFound)?;
         Ok(Held { known, key, found, now })
+    }
+
+    /// Decides whether the holder of a code may use the code, by the permission table and then by the host's policy. The tolerated denials
+    /// say nothing against this use. To a user who may not know of the session, the answer must not tell whether the code is valid.
+    pub(super) async fn allow_holder(&self, principal: &Principal, known: &Known, tolerated: &[Denial]) -> Result<()> {
+        let denied = self.inner.permissions.decide(&known.facts(), Action::JoinByInvite).err();
+        if let Some(denial) = denied.filter(|denial| !tolerated.contains(denial)) {
+            return Err(if denial == Denial::Hidden { Error::InviteNotFound } else { denial.into() });
+        }
+        self.permit_holder(principal, known).await
     }
 
     /// Asks the host's policy about the holder of a code.

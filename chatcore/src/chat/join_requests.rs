@@ -26,7 +26,7 @@ use crate::{
         SessionEvent, SessionId, Signal, UserId,
     },
     notify::Hint,
-    permission::Action,
+    permission::{Action, Denial},
     store::{
         AskedToJoin, Change, ChatStoreExt as _, Found, Freshness, InviteRecord, JoinRequestRecord, JoinRequests,
         KeyPart as _, Listed, ParticipantRecord, TypedKey as _, Write,
@@ -42,13 +42,13 @@ pub const MAX_JOIN_REQUESTS: usize = 100;
 
 impl Chat {
     /// Requests to join a session, by the code of an invite. The request consumes one use of the invite. A user has one open request to a
-    /// session: a repeated call returns that request and changes nothing, so a retry is safe.
+    /// session: a repeated call returns that request and changes nothing, so a retry is safe. A caller who may no longer request to join gets
+    /// the denial.
     ///
     /// # Errors
-    /// [`InviteNotFound`](Error::InviteNotFound) for a wrong, expired, revoked or used-up code; [`Denied`](Error::Denied) when the session
-    /// is private or full, or the caller is already in the session; [`Invalid`](Error::Invalid) for a text that is longer than
-    /// [`description_chars`](crate::Limits::description_chars); [`LimitExceeded`](Error::LimitExceeded) for one more than
-    /// [`MAX_JOIN_REQUESTS`].
+    /// As [`preview_invite`](Self::preview_invite); [`Denied`](Error::Denied) also when the session is full, or the caller is already in
+    /// the session; [`Invalid`](Error::Invalid) for a text that is longer than [`description_chars`](crate::Limits::description_chars);
+    /// [`LimitExceeded`](Error::LimitExceeded) for one more than [`MAX_JOIN_REQUESTS`].
     pub async fn request_to_join(
         &self,
         principal: &Principal,
@@ -68,13 +68,14 @@ impl Chat {
             let gate = self.inner.gates.pass(session).await;
             for _ in 0..self.inner.limits.commit_attempts {
                 let open = self.inner.store.get(&key).await?;
-                let is_active = self.known(session, user, None, Freshness::Fresh).await?.is_active();
-                if let Some(open) = open.filter(|_| is_active) {
+                let known = self.known(session, user, None, Freshness::Fresh).await?;
+                if let Some(open) = open.filter(|_| known.is_active()) {
+                    // A request waits while the session is full.
+                    self.allow_holder(principal, &known, &[Denial::Full]).await?;
                     return Ok(shown(&key, &open.value, profile));
                 }
                 let Held { known, key: invite, found, now } = self.held(user, place).await?;
-                self.inner.permissions.decide(&known.facts(), Action::JoinByInvite)?;
-                self.permit_holder(principal, &known).await?;
+                self.allow_holder(principal, &known, &[]).await?;
                 // The event governs, so no other request is made between this read and the commit.
                 let all = JoinRequests::under(vec![session.part()]).limit(MAX_JOIN_REQUESTS as u64);
                 if self.inner.store.list::<JoinRequests>(all).await?.len() >= MAX_JOIN_REQUESTS {

@@ -88,3 +88,21 @@ async fn a_closed_session_ends_its_streams_and_names_the_administrator() {
     let refused = admin.close_session(&root(), &origin(), unknown, None).await;
     assert_eq!(refused, Err(Error::Denied(Denial::Hidden)));
 }
+
+#[tokio::test]
+async fn a_session_that_its_owner_deleted_is_closed_for_good() {
+    let (chat, admin) = world(&[]).await;
+    let ann = user("ann");
+    let id = session(&chat, &ann, SessionType::Public).await;
+    chat.delete_session(&ann, id).await.unwrap();
+    assert_eq!(chat.deleted_sessions(&ann, Page::FIRST).await.unwrap().len(), 1);
+    for _ in 0..2 {
+        let closed = admin.close_session(&root(), &origin(), id, Some("Illegal".into())).await.unwrap();
+        assert_eq!((closed.session.is_active, closed.session.deletion), (false, None));
+    }
+    assert_denied(chat.restore_session(&ann, id).await, Denial::Hidden);
+    assert!(chat.deleted_sessions(&ann, Page::FIRST).await.unwrap().is_empty());
+    let log = log(&admin).await;
+    assert_eq!((log.len(), log[0].record.action), (1, AuditAction::SessionClosed));
+    assert_eq!((log[0].record.before.is_active, log[0].record.after.is_active), (Some(false), Some(false)));
+}

@@ -43,6 +43,8 @@ async fn totals_and_days_are_counted_in_each_process() {
     // A session that is restored is one deletion less.
     other.restore_session(&bob, gone).await.unwrap();
     other.delete_session(&bob, gone).await.unwrap();
+    // A session that is deleted and then closed is one deletion.
+    admin.close_session(&root(), &origin(), gone, None).await.unwrap();
     elsewhere.flush().await.unwrap();
     let found = statistics(&admin).await;
     let Statistics { users, sessions, messages, connections, days } = &found;

@@ -195,6 +195,24 @@ async fn a_group_has_three_to_twenty_users_who_are_known() {
     assert_eq!(most.summary.session.participant_count as usize, GROUP_USERS_MAX);
 }
 
+#[tokio::test]
+async fn a_group_is_within_the_limits_of_sessions_and_has_room_for_its_users() {
+    let limits =
+        Limits { max_participants: 10, default_participants: 4, rates: RateLimits::off(), ..Limits::default() };
+    let chat = Chat::builder(MemoryStore::new()).limits(limits).build();
+    let names: Vec<_> = (0..10).map(|n| format!("u{n}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    seen(&chat, &names).await;
+    let alice = user("alice");
+    let refused = chat.start_group(&alice, &ids(&names)).await;
+    assert_fault(refused, "user_ids", Code::ValidationInvalidValue);
+    // With the caller.
+    for (others, cap) in [(9, 10), (4, 5), (3, 4), (2, 4)] {
+        let started = chat.start_group(&alice, &ids(&names[..others])).await.unwrap().session;
+        assert_eq!(started.summary.session.max_participants, cap, "{others}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_starts_at_once_in_whatever_process_starts_one_session() {
     for round in 0..60 {

@@ -152,10 +152,15 @@ async fn a_code_does_not_go_around_what_else_keeps_users_out() {
     // A removal is no ban of the session.
     assert_eq!(chat.join_by_invite(&bob, &code).await.unwrap().participant.role, MEMBER);
     chat.ban_participant(&alice, id, &bob.user_id, SanctionUser::ENDLESS).await.unwrap();
-    let of_a_public_one = Denial::Banned(Term::Endless);
-    for (session_type, denial) in [(SessionType::InviteOnly, Denial::Hidden), (SessionType::Public, of_a_public_one)] {
+    let of_a_public_one = Error::Denied(Denial::Banned(Term::Endless));
+    for (session_type, refused) in [
+        (SessionType::InviteOnly, Error::InviteNotFound),
+        (SessionType::Public, of_a_public_one),
+        (SessionType::Private, Error::InviteNotFound),
+    ] {
         chat.update_session(&alice, id, to_type(session_type)).await.unwrap();
-        assert_eq!(refusals(&chat, &bob, &code).await, [denial, denial].map(Error::Denied));
+        assert_eq!(refusals(&chat, &bob, &code).await, [refused.clone(), refused.clone()]);
+        assert_eq!(chat.request_to_join(&bob, &code, None).await.unwrap_err(), refused);
     }
 }
 

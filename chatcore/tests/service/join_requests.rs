@@ -2,7 +2,8 @@
 
 use chatcore::{
     InProcessNotifier,
-    chat::{BanAccount, CreateInvite, MAX_JOIN_REQUESTS},
+    chat::{BanAccount, CreateInvite, MAX_JOIN_REQUESTS, SanctionUser},
+    identity::Scope,
     model::{InviteCode, JoinRequest, Signal},
     store::{AskedToJoin, ChatStoreExt as _, JoinRequests},
 };
@@ -55,6 +56,24 @@ async fn a_user_asks_and_whoever_manages_the_session_lets_the_user_in() {
     );
     assert!(matches!(kinds[1], EventKind::Participant(ParticipantEvent::Added { .. })));
     assert!(!format!("{events:?}").contains("please"), "those who do not manage the session do not see the text");
+}
+
+#[tokio::test]
+async fn a_retry_of_a_request_is_authorised_again() {
+    let (chat, alice, bob) = (Chat::in_memory(), user("alice"), user("bob"));
+    let (id, code) = guarded(&chat, &alice).await;
+    let asked = chat.request_to_join(&bob, &code, None).await.unwrap();
+    let elsewhere = bob.clone().within(Scope { sessions: Some([].into()), actions: None });
+    assert_eq!(chat.request_to_join(&elsewhere, &code, None).await.unwrap_err(), Error::OutOfScope);
+    chat.update_session(&alice, id, to_type(SessionType::Private)).await.unwrap();
+    assert_denied(chat.request_to_join(&bob, &code, None).await, Denial::PrivateSession);
+    chat.update_session(&alice, id, to_type(SessionType::InviteOnly)).await.unwrap();
+    // The request waits while the session is full.
+    chat.update_session(&alice, id, to_cap(1)).await.unwrap();
+    assert_eq!(chat.request_to_join(&bob, &code, None).await.unwrap(), asked);
+    chat.ban_participant(&alice, id, &bob.user_id, SanctionUser::ENDLESS).await.unwrap();
+    // To the banned user, the code is as a wrong one.
+    assert_eq!(chat.request_to_join(&bob, &code, None).await.unwrap_err(), Error::InviteNotFound);
 }
 
 #[tokio::test]
