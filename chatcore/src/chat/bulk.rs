@@ -23,11 +23,7 @@ use crate::{
 
 /// The first message after a position that only a newer version understands, among those that matter. This version cannot delete its text.
 /// The rows follow each other, from the position on: only a message raises the number, so the row before tells whether a row is one.
-pub(super) fn newer_message<'a>(
-    rows: &'a [Arc<Event>],
-    after: Seq,
-    matters: impl Fn(&Event) -> bool,
-) -> Option<&'a Arc<Event>> {
+pub(super) fn newer_message(rows: &[Arc<Event>], after: Seq, matters: impl Fn(&Event) -> bool) -> Option<&Arc<Event>> {
     let before = |at: usize| at.checked_sub(1).and_then(|at| rows.get(at)).map_or(0, |row| row.number);
     let is_newer = |(at, row): &(usize, &Arc<Event>)| {
         row.seq > after && row.kind == EventKind::Unknown && row.number > before(*at) && matters(row)

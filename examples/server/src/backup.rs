@@ -77,7 +77,7 @@ async fn take(config: &Config, args: &BackupArgs, partial: &Path, stderr: &Outpu
                 match SurrealStore::inspect(folder, &run::database_options(config)?).await {
                     Ok(Inspection::Missing) => return Err(format!("there is no database at {folder}").into()),
                     Err(ConnectError::Locked { .. }) => Some(running::url(config)?),
-                    Ok(Inspection::Unsettled | Inspection::Usable { .. }) | Err(_) => None,
+                    Ok(_) | Err(_) => None,
                 }
             }
             // A database server takes both.
