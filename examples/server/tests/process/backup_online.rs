@@ -52,9 +52,9 @@ async fn the_command_finds_a_running_server_by_itself() {
         let (database, file) = (format!("surrealkv://{}", data.join(folder).display()), data.join(file));
         run(data, &["--database", &database, "backup", file.to_str().unwrap()])
     };
-    let missing = of("elsewhere", "missing.backup");
+    let missing = of("data/elsewhere", "missing.backup");
     assert!(!missing.status.success() && told(&missing).contains("there is no database at"), "{missing:?}");
-    let same = of("db", "same.backup");
+    let same = of("data/db", "same.backup");
     assert!(same.status.success() && told(&same).contains("copying from the server at"), "{same:?}");
     let again = run(data, &["backup", name, "--url", &format!("http://{}", server.address)]);
     assert!(told(&again).contains("replaces no file"), "{again:?}");
