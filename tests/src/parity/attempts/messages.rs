@@ -91,6 +91,15 @@ pub(super) fn schedules() -> Family {
         json!({ "send_at": "2020-01-01T00:00:00Z" }),
         json!({ "send_at": "2999-01-01T00:00:00+02:00" }),
     ];
+    // A client id stands for one message.
+    let own = |(number, mut changes): (usize, Value)| {
+        if changes["client_id"].is_null() {
+            changes["client_id"] = json!(format!("later {number}"));
+        }
+        schedule(changes)
+    };
+    let good = good.into_iter().enumerate().map(own);
+    let again = [json!({}), json!({}), json!({ "content": "something else" })].map(schedule);
     let bad = [
         json!({ "send_at": "tomorrow" }),
         json!({ "send_at": in_two_days("") }),
@@ -102,7 +111,7 @@ pub(super) fn schedules() -> Family {
         json!({ "mentions": {} }),
         json!({ "in": "a minute" }),
     ];
-    Family::exact(good.map(schedule)).refused(bad.map(schedule))
+    Family::exact(good.chain(again)).refused(bad.map(schedule))
 }
 
 pub(super) fn draft(content: Value) -> Action {
