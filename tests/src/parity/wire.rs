@@ -99,7 +99,7 @@ pub fn revision(body: &Value) -> Value {
     tidy(json!({ "revision": body["revision"], "content": body["content"], "since": body["since"] }))
 }
 
-/// A user whom a form names beside the one whom it is about.
+/// The user in the fields `NAME`, `NAME_username`, `NAME_name`, `NAME_avatar_url` and `NAME_is_bot` of a body.
 fn beside(body: &Value, name: &str) -> Value {
     let field = |field: &str| &body[format!("{name}_{field}")];
     json!({

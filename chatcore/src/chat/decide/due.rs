@@ -75,7 +75,7 @@ impl Work {
         [*leased_until, not_before].into_iter().flatten().all(|until| until <= now)
     }
 
-    /// Where the message is to be sent, and by whom.
+    /// The sender and the session of a scheduled message; `None` for other work.
     fn place(&self) -> Option<Place> {
         match &self.due.value.task {
             DueTask::Send { user, .. } => self.scheduled.as_ref().map(|found| (user.clone(), found.value.session)),
